@@ -1,0 +1,80 @@
+#include "kernels/cpu/block.h"
+
+#include <string.h>
+
+#define ROWS 6 /* with two vectors a row: twelve sums, which is what hides the latency of multiply-add */
+
+static inline __attribute__((always_inline)) void tile(const size_t rows, const size_t vectors, float *c,
+                                                       size_t c_stride, struct bt_operand a, const float *b,
+                                                       size_t b_stride, bool add, size_t k)
+{
+    bt_lanes sum[ROWS][2];
+
+    for (size_t i = 0; i < rows; i++)
+        for (size_t v = 0; v < vectors; v++)
+            sum[i][v] = add ? *(const bt_lanes *)(c + i * c_stride + v * BT_LANES) : (bt_lanes){ 0 };
+    for (size_t j = 0; j < k; j++) {
+        const bt_lanes *row = (const bt_lanes *)(b + j * b_stride);
+
+        for (size_t i = 0; i < rows; i++) {
+            float factor = a.data[i * a.row + j * a.column];
+
+            for (size_t v = 0; v < vectors; v++)
+                sum[i][v] += factor * row[v];
+        }
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t v = 0; v < vectors; v++)
+            *(bt_lanes *)(c + i * c_stride + v * BT_LANES) = sum[i][v];
+}
+
+static inline __attribute__((always_inline)) void column_of_tiles(const size_t vectors, float *c, size_t c_stride,
+                                                                  struct bt_operand a, const float *b,
+                                                                  size_t b_stride, bool add, size_t m, size_t k)
+{
+    while (m >= ROWS) {
+        tile(ROWS, vectors, c, c_stride, a, b, b_stride, add, k);
+        a.data += ROWS * a.row;
+        c += ROWS * c_stride;
+        m -= ROWS;
+    }
+    switch (m) {
+    case 5: tile(5, vectors, c, c_stride, a, b, b_stride, add, k); break;
+    case 4: tile(4, vectors, c, c_stride, a, b, b_stride, add, k); break;
+    case 3: tile(3, vectors, c, c_stride, a, b, b_stride, add, k); break;
+    case 2: tile(2, vectors, c, c_stride, a, b, b_stride, add, k); break;
+    case 1: tile(1, vectors, c, c_stride, a, b, b_stride, add, k); break;
+    default: break;
+    }
+}
+
+void bt_block_product(float *c, size_t c_stride, struct bt_operand a, const float *b, size_t b_stride, bool add,
+                      size_t m, size_t n, size_t k)
+{
+    size_t j = 0;
+
+    for (; j + 2 * BT_LANES <= n; j += 2 * BT_LANES)
+        column_of_tiles(2, c + j, c_stride, a, b + j, b_stride, add, m, k);
+    if (j < n)
+        column_of_tiles(1, c + j, c_stride, a, b + j, b_stride, add, m, k);
+}
+
+void bt_block_transpose(float *to, size_t to_stride, const float *from, size_t from_stride, size_t m, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= m; i += 8) { /* eight rows at once: whole stores */
+        const float *rows = from + i * from_stride;
+
+        for (size_t j = 0; j < n; j++) {
+            float column[8];
+
+            for (size_t r = 0; r < 8; r++)
+                column[r] = rows[r * from_stride + j];
+            memcpy(to + j * to_stride + i, column, sizeof column);
+        }
+    }
+    for (size_t j = 0; j < n; j++)
+        for (size_t r = i; r < bt_whole_lanes(m); r++)
+            to[j * to_stride + r] = r < m ? from[r * from_stride + j] : 0.0f;
+}

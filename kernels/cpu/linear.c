@@ -1,0 +1,238 @@
+#include "kernels/cpu/linear.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cpu/vec.h"
+
+#define BAND        ((size_t)64)    /* columns of a bias gradient that one thread sums */
+#define RUN         ((size_t)64)    /* rows summed before the sum joins the total: rounding does not pile up */
+#define SERIAL_MAX  ((size_t)16384) /* elements below which starting threads costs more than it saves */
+#define PAD_MIN     ((size_t)32)    /* rows from which a padded copy of the weight pays */
+
+/* ---- forward ---- */
+
+struct epilogue {
+    float *y, *product; /* the product, and what it becomes: the same memory, or pre and y */
+    const float *bias;
+    enum bt_act act;
+    size_t stride;
+};
+
+static void activate(float *y, const float *pre, enum bt_act act, size_t n)
+{
+    switch (act) {
+    case BT_ACT_NONE:
+        break;
+    case BT_ACT_GELU:
+        #pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            y[i] = bt_vec_gelu(pre[i]);
+        break;
+    case BT_ACT_RELU:
+        #pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            y[i] = pre[i] > 0.0f ? pre[i] : 0.0f;
+        break;
+    case BT_ACT_TANH:
+        #pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            y[i] = bt_vec_tanh(pre[i]);
+        break;
+    }
+}
+
+/* Bias and activation of a tile while it is in cache. */
+static void finish(void *context, float *tile, size_t row, size_t rows, size_t column, size_t columns)
+{
+    const struct epilogue *e = context;
+
+    for (size_t r = 0; r < rows; r++) {
+        float *pre = tile + r * e->stride, *y = e->y + (row + r) * e->stride + column;
+
+        if (e->bias) {
+            const float *bias = e->bias + column;
+
+            #pragma omp simd
+            for (size_t i = 0; i < columns; i++)
+                pre[i] += bias[i];
+        }
+        activate(y, pre, e->act, columns);
+    }
+}
+
+static int forward(struct bt_queue *q, float *y, float *pre, const float *x, const float *weight, const float *bias,
+                   enum bt_act act, size_t rows, size_t in, size_t out)
+{
+    struct epilogue e = { y, act == BT_ACT_GELU && pre ? pre : y, bias, act, out };
+    struct bt_matrix left = { x, in, false }, right = { weight, in, true };
+
+    return bt_matmul(q, e.product, out, left, right, false, rows, out, in, bias || act ? finish : NULL, &e);
+}
+
+/* ---- backward ---- */
+
+static void slope(float *g, const float *dy, const float *saved, enum bt_act act, size_t n)
+{
+    switch (act) {
+    case BT_ACT_NONE:
+        memcpy(g, dy, n * sizeof *g);
+        break;
+    case BT_ACT_GELU:
+        #pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            g[i] = dy[i] * bt_vec_gelu_slope(saved[i]);
+        break;
+    case BT_ACT_RELU:
+        #pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            g[i] = saved[i] > 0.0f ? dy[i] : 0.0f;
+        break;
+    case BT_ACT_TANH:
+        #pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            g[i] = dy[i] * (1.0f - saved[i] * saved[i]);
+        break;
+    }
+}
+
+static void add_column_sums(float *restrict to, const float *restrict g, size_t stride, size_t rows, size_t columns)
+{
+    float total[BAND] = { 0 };
+
+    for (size_t first = 0; first < rows; first += RUN) {
+        size_t end = rows - first < RUN ? rows : first + RUN;
+        float run[BAND] = { 0 };
+
+        for (size_t r = first; r < end; r++) {
+            #pragma omp simd
+            for (size_t i = 0; i < columns; i++)
+                run[i] += g[r * stride + i];
+        }
+        for (size_t i = 0; i < columns; i++)
+            total[i] += run[i];
+    }
+    for (size_t i = 0; i < columns; i++)
+        to[i] += total[i];
+}
+
+static struct bt_packed *find_packed(const struct bt_queue *q, const float *weight)
+{
+    for (size_t i = 0; i < q->packed_count; i++)
+        if (q->packed[i].weight == weight)
+            return &q->packed[i];
+    return NULL;
+}
+
+size_t bt_linear_scratch(const struct bt_queue *q, const float *weight, size_t rows, size_t in, size_t out)
+{
+    size_t stride = bt_padded(in), longest = rows;
+
+    if (rows >= PAD_MIN && out > rows && !find_packed(q, weight))
+        longest = out;
+    return stride == in ? 0 : longest * stride;
+}
+
+/* The weight as dx = g W goes down it: as it is, the copy kept of a packed one, or a copy for this call. */
+static int weight_for_dx(struct bt_queue *q, struct bt_matrix *w, size_t rows, size_t in, size_t out, float *scratch)
+{
+    struct bt_packed *packed = find_packed(q, w->data);
+    float *copy = scratch;
+
+    if (bt_padded(in) == in || rows < PAD_MIN)
+        return BT_OK;
+    if (packed) {
+        copy = packed->padded;
+        if (!copy)
+            copy = aligned_alloc(64, (out * bt_padded(in) * sizeof *copy + 63) / 64 * 64);
+        if (!copy)
+            return BT_ERR_MEMORY;
+    }
+    if (!packed || !packed->padded)
+        bt_pad_rows(q, copy, bt_padded(in), w->data, out, in);
+    if (packed)
+        packed->padded = copy;
+    *w = (struct bt_matrix){ copy, bt_padded(in), false };
+    return BT_OK;
+}
+
+int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *g, size_t g_stride,
+                        const float *x, const float *weight, size_t rows, size_t in, size_t out, float *scratch)
+{
+    int rc = BT_OK;
+
+    if (dx) {
+        struct bt_matrix left = { g, g_stride, false }, right = { weight, in, false };
+
+        rc = weight_for_dx(q, &right, rows, in, out, scratch);
+        if (!rc)
+            rc = bt_matmul(q, dx, in, left, right, true, rows, in, out, NULL, NULL);
+    }
+    if (!rc && dweight) {
+        struct bt_matrix left = { g, g_stride, true }, right = { x, in, false };
+
+        if (bt_padded(in) != in) {
+            bt_pad_rows(q, scratch, bt_padded(in), x, rows, in);
+            right = (struct bt_matrix){ scratch, bt_padded(in), false };
+        }
+        rc = bt_matmul(q, dweight, in, left, right, true, out, in, rows, NULL, NULL);
+    }
+    if (!rc && dbias) {
+        #pragma omp parallel for num_threads(q->threads) if (rows * out > SERIAL_MAX)
+        for (size_t column = 0; column < out; column += BAND)
+            add_column_sums(dbias + column, g + column, g_stride, rows, out - column < BAND ? out - column : BAND);
+    }
+    return rc;
+}
+
+static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *dy, const float *saved,
+                    const float *x, const float *weight, enum bt_act act, size_t rows, size_t in, size_t out)
+{
+    size_t stride = bt_padded(out);
+    bool own = act != BT_ACT_NONE || (dweight && stride != out); /* g is not dy itself */
+    size_t own_floats = own ? (rows * stride + 15) / 16 * 16 : 0;
+    float *space = bt_workspace(q, (own_floats + bt_linear_scratch(q, weight, rows, in, out)) * sizeof *space);
+
+    if (!space)
+        return BT_ERR_MEMORY;
+    if (!own)
+        return bt_linear_gradients(q, dx, dweight, dbias, dy, out, x, weight, rows, in, out, space);
+
+    #pragma omp parallel for num_threads(q->threads) if (rows * out > SERIAL_MAX)
+    for (size_t r = 0; r < rows; r++)
+        slope(space + r * stride, dy + r * out, saved ? saved + r * out : NULL, act, out);
+    return bt_linear_gradients(q, dx, dweight, dbias, space, stride, x, weight, rows, in, out, space + own_floats);
+}
+
+/* ---- weights that do not change ---- */
+
+static int pack(struct bt_queue *q, const float *weight, size_t in, size_t out)
+{
+    (void)in;
+    (void)out;
+    if (find_packed(q, weight))
+        return BT_OK;
+    if (q->packed_count == q->packed_capacity) {
+        size_t capacity = q->packed_capacity ? 2 * q->packed_capacity : 64;
+        struct bt_packed *packed = realloc(q->packed, capacity * sizeof *packed);
+
+        if (!packed)
+            return BT_ERR_MEMORY;
+        q->packed = packed;
+        q->packed_capacity = capacity;
+    }
+    q->packed[q->packed_count++] = (struct bt_packed){ weight, NULL };
+    return BT_OK;
+}
+
+static void unpack(struct bt_queue *q, const float *weight)
+{
+    struct bt_packed *packed = find_packed(q, weight);
+
+    if (packed) {
+        free(packed->padded);
+        *packed = q->packed[--q->packed_count];
+    }
+}
+
+const struct bt_linear bt_linear_cpu = { forward, backward, pack, unpack };

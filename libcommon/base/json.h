@@ -1,0 +1,59 @@
+/* Strict JSON (RFC 8259) through jansson, whose one home this is; its json_t API is used as it stands.
+ * Refused with E_JSON: duplicate keys, NaN and infinities, integers beyond 64 bits, lone surrogates, NUL in
+ * a string, depth over 64; with E_UTF8 what is not UTF-8, UTF-16 by its name. A byte-order mark at the start
+ * is skipped. Source: formats.md 11. */
+#ifndef BT_BASE_JSON_H
+#define BT_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libcommon/base/err.h"
+
+/* One value and nothing behind it but white space. `place` names it in messages ("recipe.json"); an error
+ * says place:line. The caller json_decref()s *value. */
+int bt_json_parse(json_t **value, const char *place, const char *text, size_t size, struct bt_err *err);
+/* A whole file of at most 64 MiB (E_LIMIT); "-" is stdin. */
+int bt_json_load(json_t **value, const char *path, struct bt_err *err);
+
+/* The elements of one array of a large file, one at a time: never the whole array in memory. `member` is NULL
+ * when the file itself is the array, else the name of the array at the top level of an object; the values of
+ * other members are skipped, whatever their size, and checked for syntax. A missing member is E_JSON. BT_END
+ * comes only when the rest of the file is what it should be. `line` and `index` are of the element last
+ * returned, which the caller json_decref()s. Memory is bounded by the largest element (64 MiB, E_LIMIT). */
+struct bt_json_array;
+int bt_json_array_open(struct bt_json_array **array, const char *path, const char *member,
+                       struct bt_err *err);
+int bt_json_array_next(struct bt_json_array *array, json_t **element, struct bt_err *err);
+uint64_t bt_json_array_line(const struct bt_json_array *array);
+uint64_t bt_json_array_index(const struct bt_json_array *array);
+void bt_json_array_close(struct bt_json_array *array);
+
+/* The lines of a text file: LF or CRLF ends a line, the last may lack it; NUL and bad UTF-8 are left to the
+ * caller. A byte-order mark at the start is skipped, UTF-16 is refused (E_UTF8), a line over 64 MiB is
+ * E_LIMIT. *line lives until the next call and has a NUL behind it. BT_END after the last. "-" is stdin. */
+struct bt_lines;
+int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err);
+int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struct bt_err *err);
+uint64_t bt_lines_number(const struct bt_lines *lines); /* 1 for the first */
+bool bt_lines_ended(const struct bt_lines *lines);      /* whether the line last returned ended in LF */
+void bt_lines_close(struct bt_lines *lines);
+
+/* Members with a check: *value stays as it was (the default, or NULL) when the key is absent or null; a wrong
+ * type is E_JSON with place and key. _num takes integers too, _int takes nothing else. A string lives as long
+ * as the object. */
+int bt_json_get_str(const json_t *object, const char *key, const char **value, const char *place,
+                    struct bt_err *err);
+int bt_json_get_int(const json_t *object, const char *key, int64_t *value, const char *place,
+                    struct bt_err *err);
+int bt_json_get_num(const json_t *object, const char *key, double *value, const char *place,
+                    struct bt_err *err);
+int bt_json_get_bool(const json_t *object, const char *key, bool *value, const char *place,
+                     struct bt_err *err);
+
+/* A number written with the fewest digits that read back exactly (C locale), as %g writes it: "0.1", "3",
+ * "1e-05"; also "nan", "inf" and "-inf". */
+void bt_format_double(char out[32], double value);
+
+#endif

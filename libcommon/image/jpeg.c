@@ -1,0 +1,239 @@
+/* JPEG by libjpeg-turbo, asked for what Pillow asks: accurate integer DCT, fancy upsampling, no scaling.
+ *
+ * The source is the whole file and suspends at its end: libjpeg's own sources would put a false end marker there
+ * and only warn, and a cut file would pass for a whole one (images.md 2.4). */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include "libcommon/image/codec.h"
+
+enum { MEMORY_LIMIT = 1 << 30 }; /* of libjpeg's own, formats.md 8 */
+
+struct decoder {
+    struct jpeg_decompress_struct cinfo;
+    struct jpeg_error_mgr errors;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    jmp_buf fail;
+    const struct bt_image_options *options;
+    size_t size;
+    bool ended;                     /* the bytes ran out */
+    bool too_many_scans;
+    char warning[JMSG_LENGTH_MAX];  /* the first that is about damage; empty: none */
+    bool warned_of_end;             /* ... and it says that data is missing */
+    uint8_t *rgb;
+    uint8_t *row;                   /* one row as libjpeg gives it, when that is not RGB */
+};
+
+static void on_error(j_common_ptr cinfo)
+{
+    struct decoder *d = cinfo->client_data;
+
+    longjmp(d->fail, 1);
+}
+
+/* Called with -1 for a warning, 0 and more for tracing. Warnings that are not about damage do not count. */
+static void on_message(j_common_ptr cinfo, int level)
+{
+    struct decoder *d = cinfo->client_data;
+    int code = cinfo->err->msg_code;
+
+    if (level >= 0 || code == JWRN_ADOBE_XFORM || code == JWRN_JFIF_MAJOR || d->warning[0])
+        return;
+    cinfo->err->format_message(cinfo, d->warning);
+    d->warned_of_end = code == JWRN_HIT_MARKER || code == JWRN_JPEG_EOF;
+}
+
+static void on_progress(j_common_ptr cinfo)
+{
+    struct decoder *d = cinfo->client_data;
+
+    if (d->cinfo.input_scan_number > BT_IMAGE_MAX_SCANS) {
+        d->too_many_scans = true;
+        longjmp(d->fail, 1);
+    }
+}
+
+static void source_nothing(j_decompress_ptr cinfo)
+{
+    (void)cinfo;
+}
+
+static boolean source_fill(j_decompress_ptr cinfo)
+{
+    static const JOCTET end_marker[2] = { 0xff, JPEG_EOI };
+    struct decoder *d = cinfo->client_data;
+
+    d->ended = true;
+    if (!d->options->allow_truncated)
+        return FALSE;
+    cinfo->src->next_input_byte = end_marker; /* what Pillow appends under LOAD_TRUNCATED_IMAGES */
+    cinfo->src->bytes_in_buffer = sizeof end_marker;
+    return TRUE;
+}
+
+static void source_skip(j_decompress_ptr cinfo, long count)
+{
+    struct jpeg_source_mgr *s = cinfo->src;
+    size_t skip = count > 0 ? (size_t)count : 0;
+
+    if (skip > s->bytes_in_buffer)
+        skip = s->bytes_in_buffer; /* the next read finds the end */
+    s->next_input_byte += skip;
+    s->bytes_in_buffer -= skip;
+}
+
+static void setup(struct decoder *d, const uint8_t *bytes, size_t size)
+{
+    d->cinfo.err = jpeg_std_error(&d->errors);
+    d->errors.error_exit = on_error;
+    d->errors.emit_message = on_message;
+    d->cinfo.client_data = d;
+    if (setjmp(d->fail)) /* only for want of memory; bt_jpeg_decode sets its own */
+        return;
+    jpeg_create_decompress(&d->cinfo);
+    d->cinfo.mem->max_memory_to_use = MEMORY_LIMIT;
+    d->progress.progress_monitor = on_progress;
+    d->cinfo.progress = &d->progress;
+    d->source = (struct jpeg_source_mgr){ bytes, size, source_nothing, source_fill, source_skip,
+                                          jpeg_resync_to_restart, source_nothing };
+    d->cinfo.src = &d->source;
+}
+
+/* Pillow inverts every CMYK file, marker or not; then its cmyk2rgb (images.md 2.6). */
+static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *row, unsigned width)
+{
+    for (unsigned x = 0; x < width; x++, row += 4, rgb += 3) {
+        int n = row[3]; /* 255 - K, K = 255 - stored */
+        for (int c = 0; c < 3; c++) {
+            int t = (255 - row[c]) * n + 128;
+            int value = n - (((t >> 8) + t) >> 8);
+            rgb[c] = (uint8_t)(value < 0 ? 0 : value);
+        }
+    }
+}
+
+static void grey_to_rgb(uint8_t *rgb, const uint8_t *row, unsigned width)
+{
+    for (unsigned x = 0; x < width; x++, rgb += 3)
+        rgb[0] = rgb[1] = rgb[2] = row[x];
+}
+
+/* False when the library suspended: the file ends before its last row. */
+static bool read_rows(struct decoder *d)
+{
+    struct jpeg_decompress_struct *c = &d->cinfo;
+
+    while (c->output_scanline < c->output_height) {
+        uint8_t *rgb = d->rgb + (size_t)c->output_scanline * c->output_width * 3;
+        JSAMPROW row = d->row ? d->row : rgb;
+
+        if (jpeg_read_scanlines(c, &row, 1) != 1)
+            return false;
+        if (c->out_color_space == JCS_CMYK)
+            cmyk_to_rgb(rgb, row, c->output_width);
+        else if (c->out_color_space == JCS_GRAYSCALE)
+            grey_to_rgb(rgb, row, c->output_width);
+    }
+    return true;
+}
+
+static int cut(struct decoder *d, struct bt_image_reject *reject)
+{
+    return bt_image_refuse(reject, "IMG_TRUNCATED", "the file of %zu bytes ends %s", d->size,
+                           !d->cinfo.output_height                                   ? "in its header"
+                           : d->cinfo.output_scanline < d->cinfo.output_height ? "before the last row of the picture"
+                                                                               : "without its end marker");
+}
+
+/* What libjpeg gave up on, as a code of ours. */
+static int fatal(struct decoder *d, struct bt_image_reject *reject)
+{
+    char text[JMSG_LENGTH_MAX];
+    const char *code = "IMG_CORRUPT";
+
+    if (d->too_many_scans)
+        return bt_image_refuse(reject, "IMG_SCANS", "more than %d scans", BT_IMAGE_MAX_SCANS);
+    if (d->ended)
+        return cut(d, reject);
+    switch (d->errors.msg_code) {
+    case JERR_BAD_PRECISION:
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_UNKNOWN_MARKER:
+    case JERR_COMPONENT_COUNT:
+    case JERR_ARITH_NOTIMPL:
+        code = "IMG_FORMAT";
+        break;
+    case JERR_IMAGE_TOO_BIG:
+    case JERR_WIDTH_OVERFLOW:
+        code = "IMG_TOO_LARGE";
+        break;
+    case JERR_OUT_OF_MEMORY:
+    case JERR_NO_BACKING_STORE:
+        code = "DECODE_MEM";
+        break;
+    default:
+        break;
+    }
+    d->errors.format_message((j_common_ptr)&d->cinfo, text);
+    return bt_image_refuse(reject, code, "%s", text);
+}
+
+static int decode(struct decoder *d, struct bt_image_reject *reject)
+{
+    struct jpeg_decompress_struct *c = &d->cinfo;
+    int rc;
+
+    if (jpeg_read_header(c, TRUE) == JPEG_SUSPENDED)
+        return cut(d, reject);
+    if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
+        return bt_image_refuse(reject, "IMG_FORMAT", "JPEG of %d components", c->num_components);
+    rc = bt_image_take(&d->rgb, c->image_width, c->image_height, d->options, reject);
+    if (rc)
+        return rc;
+    c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
+    if (c->num_components != 3) {
+        d->row = malloc((size_t)c->image_width * 4);
+        if (!d->row)
+            return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
+    }
+    if (!jpeg_start_decompress(c) || !read_rows(d) || !jpeg_finish_decompress(c))
+        return cut(d, reject);
+    if (d->warning[0] && !d->options->allow_corrupt && !(d->ended && d->options->allow_truncated))
+        return bt_image_refuse(reject, d->warned_of_end ? "IMG_TRUNCATED" : "IMG_CORRUPT", "%s", d->warning);
+    return BT_OK;
+}
+
+int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
+                   struct bt_image_reject *reject)
+{
+    struct decoder *d = calloc(1, sizeof *d);
+    int rc;
+
+    if (!d)
+        return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
+    d->options = options;
+    d->size = size;
+    setup(d, bytes, size);
+    if (!d->cinfo.src)
+        rc = fatal(d, reject);
+    else if (setjmp(d->fail))
+        rc = fatal(d, reject);
+    else
+        rc = decode(d, reject);
+    if (rc == BT_OK) {
+        *image = (struct bt_image){ .width = (int)d->cinfo.image_width, .height = (int)d->cinfo.image_height,
+                                    .rgb = d->rgb, .orientation = bt_exif_orientation(bytes, size),
+                                    .damaged = d->ended || d->warning[0] };
+        d->rgb = NULL;
+    }
+    jpeg_destroy_decompress(&d->cinfo);
+    free(d->rgb);
+    free(d->row);
+    free(d);
+    return rc;
+}

@@ -1,0 +1,89 @@
+#include "libcommon/metrics/bleu.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "libcommon/base/mem.h"
+
+static const double tiny = 1e-15, small = 1e-9;
+
+void bt_bleu_value(const struct bt_bleu_counts *counts, double bleu[BT_ORDERS])
+{
+    double product = 1;
+    for (int n = 1; n <= BT_ORDERS; n++) {
+        product *= ((double)counts->correct[n - 1] + tiny) / ((double)counts->guess[n - 1] + small);
+        bleu[n - 1] = pow(product, 1.0 / n);
+    }
+    double ratio = ((double)counts->length + tiny) / ((double)counts->reference + small);
+    if (ratio < 1)
+        for (int n = 0; n < BT_ORDERS; n++)
+            bleu[n] *= exp(1 - 1 / ratio);
+}
+
+/* The length closest to the hypothesis; the shorter of two that are equally close. */
+static int32_t closest_length(const struct bt_caption_item *item)
+{
+    int32_t best = item->references[0].word_count;
+    for (int32_t r = 1; r < item->reference_count; r++) {
+        int32_t length = item->references[r].word_count;
+        int32_t far = abs(length - item->hypothesis.word_count),
+                least = abs(best - item->hypothesis.word_count);
+        if (far < least || (far == least && length < best))
+            best = length;
+    }
+    return best;
+}
+
+/* `most`: by n-gram id, zero before and after. */
+static struct bt_bleu_counts count_item(const struct bt_caption_item *item, int32_t *most)
+{
+    const struct bt_sentence *hyp = &item->hypothesis;
+    struct bt_bleu_counts counts = { .length = hyp->word_count, .reference = closest_length(item) };
+
+    for (int32_t r = 0; r < item->reference_count; r++) {
+        const struct bt_sentence *ref = &item->references[r];
+        for (int32_t g = 0; g < ref->gram_end[BT_ORDERS - 1]; g++)
+            if (most[ref->grams[g].id] < ref->grams[g].count)
+                most[ref->grams[g].id] = ref->grams[g].count;
+    }
+    for (int n = 1, g = 0; n <= BT_ORDERS; n++) {
+        counts.guess[n - 1] = hyp->word_count >= n ? hyp->word_count - n + 1 : 0;
+        for (; g < hyp->gram_end[n - 1]; g++) {
+            int32_t in_refs = most[hyp->grams[g].id];
+            counts.correct[n - 1] += hyp->grams[g].count < in_refs ? hyp->grams[g].count : in_refs;
+        }
+    }
+    for (int32_t r = 0; r < item->reference_count; r++) {
+        const struct bt_sentence *ref = &item->references[r];
+        for (int32_t g = 0; g < ref->gram_end[BT_ORDERS - 1]; g++)
+            most[ref->grams[g].id] = 0;
+    }
+    return counts;
+}
+
+static void add(struct bt_bleu_counts *sum, const struct bt_bleu_counts *counts)
+{
+    sum->length += counts->length;
+    sum->reference += counts->reference;
+    for (int n = 0; n < BT_ORDERS; n++) {
+        sum->guess[n] += counts->guess[n];
+        sum->correct[n] += counts->correct[n];
+    }
+}
+
+int bt_bleu_score(const struct bt_caption_item *items, size_t count, int32_t gram_count,
+                  double (*each)[BT_ORDERS], double all[BT_ORDERS], struct bt_err *err)
+{
+    struct bt_bleu_counts sum = { 0 };
+    int32_t *most = bt_alloc((uint64_t)gram_count, sizeof *most, err);
+    if (!most)
+        return BT_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        struct bt_bleu_counts counts = count_item(&items[i], most);
+        bt_bleu_value(&counts, each[i]);
+        add(&sum, &counts);
+    }
+    bt_bleu_value(&sum, all);
+    free(most);
+    return BT_OK;
+}

@@ -1,0 +1,59 @@
+/* Generated captions scored against references: BLEU-1..4, ROUGE-L, CIDEr-D, and the share that equals a
+ * reference. Source: metrics.md 1.1, 2. */
+#ifndef BT_METRICS_CAPTIONS_H
+#define BT_METRICS_CAPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libcommon/base/err.h"
+#include "libcommon/metrics/join.h"
+#include "libcommon/metrics/sentence.h"
+
+struct bt_captions;
+
+struct bt_captions *bt_captions_new(void); /* NULL when out of memory */
+void bt_captions_free(struct bt_captions *set);
+
+/* An image to be scored; again is no error. Scores are in the order of these calls. */
+int bt_captions_image(struct bt_captions *set, struct bt_text id, struct bt_err *err);
+/* One more reference, copied; ignored when the id is no image of the set. */
+int bt_captions_reference(struct bt_captions *set, struct bt_text id, struct bt_text caption,
+                          struct bt_err *err);
+int bt_captions_result(struct bt_captions *set, struct bt_text id, struct bt_text caption,
+                       struct bt_err *err);
+
+/* References from COCO captions JSON (images and annotations; read twice, so a file) or from records with
+ * `captions`. E_INPUT when there are no images. */
+int bt_captions_load_references(struct bt_captions *set, const char *path, struct bt_err *err);
+/* Results from a JSON array of {image_id, caption} or from prediction records. With `own_references` the
+ * records bring their references along, in `captions`. E_INPUT when there are no results. */
+int bt_captions_load_results(struct bt_captions *set, const char *path, bool own_references,
+                             struct bt_err *err);
+
+struct bt_caption_score {
+    int32_t number; /* of the image, for the functions below */
+    double bleu[BT_ORDERS], rouge_l, cider;
+    bool exact;
+};
+
+struct bt_caption_scores {
+    size_t count;
+    struct bt_caption_score *each;
+    double bleu[BT_ORDERS], rouge_l, cider; /* fractions; CIDEr from 0 to 10 */
+    double exact;                           /* share of captions equal to one of their references */
+    int32_t fewest_references, most_references;
+    uint64_t data; /* hash over ids and references, whatever their order */
+};
+
+/* Joins and scores. `tokenized`: the texts are token strings as they stand; otherwise they go through the
+ * tokenizer `words`. E_INPUT as in bt_join_check, and for an image without references. The caller frees
+ * scores->each. */
+int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+                      struct bt_caption_scores *scores, struct bt_err *err);
+
+/* After scoring: what was compared, as it was given. */
+const struct bt_join *bt_captions_join(const struct bt_captions *set);
+const struct bt_text *bt_captions_references(const struct bt_captions *set, int32_t number, int32_t *count);
+
+#endif

@@ -1,0 +1,164 @@
+/* Captions and references from JSON files and from records. */
+#include <string.h>
+
+#include "libcommon/metrics/captions.h"
+#include "libcommon/metrics/input.h"
+#include "libcommon/stream/stream.h"
+
+/* One element of an array of a JSON file. */
+typedef int element_function(struct bt_captions *set, const json_t *element, struct bt_buf *id,
+                             struct bt_err *err);
+
+static int for_each_element(struct bt_captions *set, const char *path, const char *member,
+                            element_function *apply, uint64_t *count, struct bt_err *err)
+{
+    struct bt_json_array *array = NULL;
+    struct bt_buf id = { 0 };
+    json_t *element = NULL;
+
+    *count = 0;
+    int rc = bt_json_array_open(&array, path, member, err);
+    while (!rc && (rc = bt_json_array_next(array, &element, err)) == BT_OK) {
+        rc = apply(set, element, &id, err);
+        json_decref(element);
+        ++*count;
+        if (rc)
+            bt_context(err, "%s: %s %llu", bt_input_name(path), member ? member : "record",
+                       (unsigned long long)*count);
+    }
+    bt_json_array_close(array);
+    bt_buf_free(&id);
+    return rc == BT_END ? BT_OK : rc;
+}
+
+static int json_image(struct bt_captions *set, const json_t *image, struct bt_buf *id, struct bt_err *err)
+{
+    int rc = bt_input_json_id(image, "id", id, err);
+    return rc ? rc : bt_captions_image(set, bt_buf_text(id), err);
+}
+
+static int json_caption(const json_t *object, struct bt_buf *id, struct bt_text *caption, struct bt_err *err)
+{
+    bool found = false;
+    int rc = bt_input_json_id(object, "image_id", id, err);
+    if (!rc)
+        rc = bt_input_json_text(object, "caption", caption, &found, err);
+    if (!rc && !found)
+        rc = bt_fail(err, BT_ERR_INPUT, "no caption");
+    return rc;
+}
+
+static int json_reference(struct bt_captions *set, const json_t *annotation, struct bt_buf *id,
+                          struct bt_err *err)
+{
+    struct bt_text caption;
+    int rc = json_caption(annotation, id, &caption, err);
+    return rc ? rc : bt_captions_reference(set, bt_buf_text(id), caption, err);
+}
+
+static int json_result(struct bt_captions *set, const json_t *result, struct bt_buf *id, struct bt_err *err)
+{
+    struct bt_text caption;
+    int rc = json_caption(result, id, &caption, err);
+    return rc ? rc : bt_captions_result(set, bt_buf_text(id), caption, err);
+}
+
+/* The record's `captions`, all references of the image `id`. */
+static int record_references(struct bt_captions *set, const struct bt_record *rec, struct bt_text id,
+                             struct bt_err *err)
+{
+    struct bt_value captions = bt_record_get(rec, "captions");
+    if (captions.kind != BT_ARRAY || captions.size == 0)
+        return bt_fail(err, BT_ERR_INPUT, "no references in `captions`; give them with --refs");
+    int rc = bt_captions_image(set, id, err);
+    for (size_t i = 0; !rc && i < captions.size; i++) {
+        struct bt_value caption = bt_value_at(captions, i);
+        if (caption.kind != BT_STR)
+            return bt_fail(err, BT_ERR_INPUT, "captions holds something that is not a string");
+        rc = bt_captions_reference(set, id, (struct bt_text){ caption.data, caption.size }, err);
+    }
+    return rc;
+}
+
+static int record_result(struct bt_captions *set, const struct bt_record *rec, struct bt_text id,
+                         struct bt_err *err)
+{
+    struct bt_text caption;
+    bool found = false;
+    int rc = bt_input_record_text(rec, "caption", &caption, &found, err);
+    if (!rc && !found)
+        rc = bt_fail(err, BT_ERR_INPUT, "no caption");
+    return rc ? rc : bt_captions_result(set, id, caption, err);
+}
+
+static int load_records(struct bt_captions *set, const char *path, bool references, bool results,
+                        struct bt_err *err)
+{
+    static const struct bt_schema *const predictions[] = { &bt_schema_prediction, NULL };
+    const struct bt_reader_options options = { .schemas = results ? predictions : NULL };
+    struct bt_reader *reader = NULL;
+    struct bt_record *rec = bt_record_new();
+    struct bt_buf id = { 0 };
+
+    int rc =
+        rec ? bt_reader_open(&reader, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    while (!rc && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
+        rc = bt_input_record_id(rec, "image_id", &id, err);
+        if (!rc && references)
+            rc = record_references(set, rec, bt_buf_text(&id), err);
+        if (!rc && results)
+            rc = record_result(set, rec, bt_buf_text(&id), err);
+        if (rc)
+            bt_context(err, "%s", bt_reader_place(reader));
+    }
+    bt_reader_close(reader);
+    bt_record_free(rec);
+    bt_buf_free(&id);
+    return rc == BT_END ? BT_OK : rc;
+}
+
+int bt_captions_load_references(struct bt_captions *set, const char *path, struct bt_err *err)
+{
+    enum bt_input kind;
+    uint64_t count = 0;
+    int rc = bt_input_detect(path, &kind, err);
+    if (rc)
+        return rc;
+    if (kind == BT_INPUT_RECORDS)
+        rc = load_records(set, path, true, false, err);
+    else if (kind != BT_INPUT_OBJECT)
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records nor an object with images and annotations",
+                     bt_input_name(path));
+    else if (strcmp(path, "-") == 0)
+        rc = bt_fail(err, BT_ERR_USAGE, "stdin: captions JSON is read twice; give it as a file");
+    else
+        rc = for_each_element(set, path, "images", json_image, &count, err);
+    if (!rc && kind == BT_INPUT_OBJECT)
+        rc = for_each_element(set, path, "annotations", json_reference, &count, err);
+    if (!rc && bt_join_count(bt_captions_join(set)) == 0)
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: no images; nothing can be scored", bt_input_name(path));
+    return rc;
+}
+
+int bt_captions_load_results(struct bt_captions *set, const char *path, bool own_references,
+                             struct bt_err *err)
+{
+    enum bt_input kind;
+    uint64_t count = 0;
+    int rc = bt_input_detect(path, &kind, err);
+    if (rc)
+        return rc;
+    if (kind == BT_INPUT_RECORDS)
+        return load_records(set, path, own_references, true, err);
+    if (kind != BT_INPUT_ARRAY)
+        return bt_fail(err, BT_ERR_INPUT,
+                       "%s: not an array; results are [{\"image_id\": ..., \"caption\": ...}, ...]",
+                       bt_input_name(path));
+    if (own_references)
+        return bt_fail(err, BT_ERR_USAGE, "%s: holds no references; give them with --refs",
+                       bt_input_name(path));
+    rc = for_each_element(set, path, NULL, json_result, &count, err);
+    if (!rc && count == 0)
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: no results; the array is empty", bt_input_name(path));
+    return rc;
+}

@@ -1,0 +1,514 @@
+/* The shard being written: batches in memory until their commit returns. Source: formats.md 2.2. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libcommon/base/file.h"
+#include "libcommon/base/hash.h"
+#include "libcommon/shard/shard_private.h"
+#include "libcommon/stream/frames.h"
+
+#define MAP_FIRST  ((uint64_t)1 << 30)
+#define MAP_LIMIT  ((uint64_t)64 << 30)
+#define BATCH_BYTES ((uint64_t)64 << 20)
+enum { BATCH_RECORDS = 1000 };
+
+struct entry {
+    uint8_t key[BT_ID_KEY];
+    size_t key_size;
+    uint64_t at, size; /* of its value in the batch's bytes */
+};
+
+/* Where the shard stands; `done` is kept apart from what belongs to an input that is still open. */
+struct state {
+    uint64_t next, n, rejects, repeated;
+    uint64_t entries, bytes; /* of the batch */
+};
+
+struct bt_part {
+    struct bt_shard_env e;
+    uint64_t first_input, map;
+    struct bt_record *header, *scratch;
+    bool has_header;
+    struct entry *entries;
+    uint64_t capacity;
+    struct bt_buf bytes, body;
+    struct state now, done;
+    char last_id[BT_MAX_ID + 1], done_id[BT_MAX_ID + 1];
+};
+
+static const char key_header[] = "Mhdr", key_cursor[] = "Mcur", key_end[] = "Mend";
+enum { NAME_BYTES = 4 };
+
+static void take_id(char out[BT_MAX_ID + 1], struct bt_value id)
+{
+    size_t size = id.kind == BT_STR && id.size <= BT_MAX_ID ? id.size : 0;
+
+    if (size > 0)
+        memcpy(out, id.data, size);
+    out[size] = 0;
+}
+
+/* ---- opening and going on ---- */
+
+static int load_cursor(struct bt_part *p, struct bt_err *err)
+{
+    int64_t next, n, rejects;
+    int rc = bt_shard_get_record(&p->e, key_cursor, NAME_BYTES, p->scratch, err);
+
+    if (rc)
+        return rc == BT_END ? BT_OK : rc;
+    rc = bt_record_need_int(p->scratch, "input", &next, err);
+    if (!rc)
+        rc = bt_record_need_int(p->scratch, "n", &n, err);
+    if (!rc)
+        rc = bt_record_need_int(p->scratch, "rejects", &rejects, err);
+    if (rc)
+        return bt_context(err, "%s", p->e.path);
+    p->now.next = (uint64_t)next;
+    p->now.n = (uint64_t)n;
+    p->now.rejects = (uint64_t)rejects;
+    p->now.repeated = (uint64_t)bt_record_get(p->scratch, "repeated").integer;
+    take_id(p->last_id, bt_record_get(p->scratch, "id"));
+    return BT_OK;
+}
+
+int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes, struct bt_err *err)
+{
+    struct bt_part *p = bt_alloc(1, sizeof *p, err);
+    struct stat st = { 0 };
+
+    if (!p)
+        return BT_ERR_MEMORY;
+    p->first_input = p->now.next = first_input;
+    p->map = map_bytes ? map_bytes : MAP_FIRST;
+    if (stat(path, &st) == 0)
+        while (p->map < (uint64_t)st.st_size)
+            p->map *= 2;
+    p->header = bt_record_new();
+    p->scratch = bt_record_new();
+    int rc = p->header && p->scratch ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+    if (!rc)
+        rc = bt_shard_env_write(&p->e, path, p->map, err);
+    if (!rc) {
+        rc = bt_shard_get_record(&p->e, key_header, NAME_BYTES, p->header, err);
+        p->has_header = !rc;
+        if (rc == BT_END)
+            rc = BT_OK;
+    }
+    if (!rc)
+        rc = load_cursor(p, err);
+    p->done = p->now;
+    strcpy(p->done_id, p->last_id);
+    if (rc)
+        bt_part_close(p);
+    else
+        *part = p;
+    return rc;
+}
+
+void bt_part_close(struct bt_part *p)
+{
+    struct bt_err ignored = { 0 };
+
+    if (!p)
+        return;
+    if (p->e.env && p->has_header)
+        bt_part_commit(p, &ignored); /* only saves work: an uncommitted input is read again */
+    bt_shard_env_close(&p->e);
+    bt_record_free(p->header);
+    bt_record_free(p->scratch);
+    bt_buf_free(&p->bytes);
+    bt_buf_free(&p->body);
+    free(p->entries);
+    free(p);
+}
+
+const struct bt_record *bt_part_header(const struct bt_part *p)
+{
+    return p->has_header ? p->header : NULL;
+}
+
+uint64_t bt_part_next(const struct bt_part *p)
+{
+    return p->done.next;
+}
+
+const char *bt_part_last_id(const struct bt_part *p)
+{
+    return p->done_id;
+}
+
+uint64_t bt_part_count(const struct bt_part *p)
+{
+    return p->now.n;
+}
+
+uint64_t bt_part_rejects(const struct bt_part *p)
+{
+    return p->now.rejects;
+}
+
+/* ---- the batch ---- */
+
+static int add_entry(struct bt_part *p, const void *key, size_t key_size, const struct bt_buf *body, struct bt_err *err)
+{
+    uint8_t head[BT_VALUE_HEAD];
+    int rc = bt_grow(&p->entries, &p->capacity, p->now.entries + 1, sizeof *p->entries, err);
+
+    if (rc)
+        return rc;
+    struct entry *entry = &p->entries[p->now.entries];
+    memcpy(entry->key, key, key_size);
+    entry->key_size = key_size;
+    entry->at = p->bytes.size;
+    bt_value_head(head, body->data, body->size);
+    rc = bt_buf_add(&p->bytes, head, sizeof head, err);
+    if (!rc)
+        rc = bt_buf_add(&p->bytes, body->data, body->size, err);
+    entry->size = p->bytes.size - entry->at;
+    p->now.entries += !rc;
+    p->now.bytes = p->bytes.size;
+    return rc;
+}
+
+static int add_number(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], uint64_t n, struct bt_err *err)
+{
+    char number[8];
+    struct bt_buf body = { number, sizeof number, sizeof number };
+
+    bt_put_u64((uint8_t *)number, n);
+    return add_entry(p, id_key, BT_ID_KEY, &body, err);
+}
+
+static struct entry *find_entry(const struct bt_part *p, const void *key, size_t key_size)
+{
+    for (uint64_t i = p->now.entries; i-- > 0;)
+        if (p->entries[i].key_size == key_size && memcmp(p->entries[i].key, key, key_size) == 0)
+            return &p->entries[i];
+    return NULL;
+}
+
+/* *same: a record of this id is there with these bytes; *other: with others. */
+static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], bool *same, bool *other, struct bt_err *err)
+{
+    const struct entry *entry = find_entry(p, id_key, BT_ID_KEY);
+    uint8_t record_key[BT_NUMBER_KEY];
+    const void *body = NULL;
+    size_t size = 0;
+    MDB_txn *txn = NULL;
+    int rc = BT_OK;
+
+    if (!entry) {
+        int status = mdb_txn_begin(p->e.env, NULL, MDB_RDONLY, &txn);
+
+        if (status)
+            return bt_shard_fail(&p->e, status, err);
+        rc = bt_shard_get(&p->e, txn, id_key, BT_ID_KEY, &body, &size, err);
+    } else {
+        body = p->bytes.data + entry->at + BT_VALUE_HEAD;
+        size = entry->size - BT_VALUE_HEAD;
+    }
+    if (!rc && size != 8)
+        rc = bt_fail(err, BT_ERR_LMDB_STRUCT, "%s: an index entry of %zu bytes; remove the set and make it again", p->e.path, size);
+    if (!rc) {
+        bt_number_key(record_key, 'R', bt_get_u64(body));
+        entry = find_entry(p, record_key, sizeof record_key);
+        if (entry) {
+            body = p->bytes.data + entry->at + BT_VALUE_HEAD;
+            size = entry->size - BT_VALUE_HEAD;
+        } else {
+            rc = bt_shard_get(&p->e, txn, record_key, sizeof record_key, &body, &size, err);
+        }
+    }
+    if (!rc) {
+        *same = size == p->body.size && memcmp(body, p->body.data, size) == 0; /* the id in full is in the record */
+        *other = !*same;
+    }
+    mdb_txn_abort(txn);
+    return rc == BT_END ? BT_OK : rc;
+}
+
+int bt_part_put(struct bt_part *p, const struct bt_record *rec, bool *added, bool *clash, struct bt_err *err)
+{
+    uint8_t id_key[BT_ID_KEY], record_key[BT_NUMBER_KEY];
+    bool same = false;
+    const char *id;
+    size_t size;
+    int rc = bt_record_need_str(rec, "id", &id, &size, err);
+
+    *added = *clash = false;
+    if (!rc && (size == 0 || size > BT_MAX_ID || memchr(id, 0, size)))
+        rc = bt_fail(err, BT_ERR_LIMIT, "an id of %zu bytes; shards take ids of 1 to 1024 bytes without NUL", size);
+    if (rc)
+        return bt_context(err, "%s: input %llu", p->e.path, (unsigned long long)p->now.next);
+    p->body.size = 0;
+    rc = bt_record_encode(rec, &p->body, err);
+    if (rc)
+        return rc;
+    bt_id_key(id_key, id, size);
+    rc = compare_earlier(p, id_key, &same, clash, err);
+    if (rc)
+        return rc;
+    memcpy(p->last_id, id, size);
+    p->last_id[size] = 0;
+    p->now.repeated += same;
+    if (same || *clash)
+        return BT_OK;
+    bt_number_key(record_key, 'R', p->now.n);
+    rc = add_entry(p, record_key, sizeof record_key, &p->body, err);
+    if (!rc)
+        rc = add_number(p, id_key, p->now.n, err);
+    if (!rc) {
+        p->now.n++;
+        *added = true;
+    }
+    return rc;
+}
+
+int bt_part_reject(struct bt_part *p, const struct bt_record *rec, struct bt_err *err)
+{
+    uint8_t key[BT_NUMBER_KEY];
+
+    p->body.size = 0;
+    int rc = bt_record_encode(rec, &p->body, err);
+    bt_number_key(key, 'J', p->now.rejects);
+    if (!rc)
+        rc = add_entry(p, key, sizeof key, &p->body, err);
+    p->now.rejects += !rc;
+    return rc;
+}
+
+/* ---- committing ---- */
+
+static int put_value(struct bt_part *p, MDB_txn *txn, const void *key, size_t key_size, const void *data, size_t size,
+                     unsigned flags)
+{
+    MDB_val k = { key_size, (void *)(uintptr_t)key }, v = { size, (void *)(uintptr_t)data };
+
+    return mdb_put(txn, p->e.dbi, &k, &v, flags);
+}
+
+static int put_named(struct bt_part *p, MDB_txn *txn, const char name[NAME_BYTES + 1], const struct bt_buf *body,
+                     struct bt_err *err)
+{
+    struct bt_buf value = { 0 };
+    uint8_t head[BT_VALUE_HEAD];
+
+    bt_value_head(head, body->data, body->size);
+    if (bt_buf_add(&value, head, sizeof head, err) || bt_buf_add(&value, body->data, body->size, err)) {
+        bt_buf_free(&value);
+        return ENOMEM;
+    }
+    int status = put_value(p, txn, name, NAME_BYTES, value.data, value.size, 0);
+    bt_buf_free(&value);
+    return status;
+}
+
+/* Records sort last and go in by MDB_APPEND, so the other entries go first. */
+static int put_batch(struct bt_part *p, MDB_txn *txn)
+{
+    int status = 0;
+
+    for (int records = 0; records < 2; records++)
+        for (uint64_t i = 0; !status && i < p->done.entries; i++) {
+            const struct entry *entry = &p->entries[i];
+
+            if ((entry->key[0] == 'R') == records)
+                status = put_value(p, txn, entry->key, entry->key_size, p->bytes.data + entry->at, entry->size,
+                                   records ? MDB_APPEND : 0);
+        }
+    return status;
+}
+
+/* One transaction: the named value, and with it the batch when there is one. The map doubles until it fits; a full map
+ * kills the transaction, and nothing else. */
+static int transact(struct bt_part *p, const char name[NAME_BYTES + 1], const struct bt_buf *body, bool with_batch,
+                    struct bt_err *err)
+{
+    for (;;) {
+        MDB_txn *txn = NULL;
+        int status = mdb_txn_begin(p->e.env, NULL, 0, &txn);
+
+        if (!status)
+            status = put_named(p, txn, name, body, err);
+        if (!status && with_batch)
+            status = put_batch(p, txn);
+        if (!status)
+            status = mdb_txn_commit(txn);
+        else
+            mdb_txn_abort(txn);
+        if (status != MDB_MAP_FULL)
+            return status ? bt_shard_fail(&p->e, status, err) : BT_OK;
+        if (p->map >= MAP_LIMIT)
+            return bt_fail(err, BT_ERR_LMDB_FULL, "%s: more than 64 GiB in one shard; use a smaller --per-shard", p->e.path);
+        p->map *= 2;
+        status = mdb_env_set_mapsize(p->e.env, p->map);
+        if (status)
+            return bt_shard_fail(&p->e, status, err);
+    }
+}
+
+static int encode_cursor(struct bt_part *p, struct bt_err *err)
+{
+    bt_record_clear(p->scratch);
+    int rc = bt_record_set_int(p->scratch, "input", (int64_t)p->done.next, err);
+    if (!rc)
+        rc = bt_record_set_str(p->scratch, "id", p->done_id, strlen(p->done_id), err);
+    if (!rc)
+        rc = bt_record_set_int(p->scratch, "n", (int64_t)p->done.n, err);
+    if (!rc)
+        rc = bt_record_set_int(p->scratch, "rejects", (int64_t)p->done.rejects, err);
+    if (!rc)
+        rc = bt_record_set_int(p->scratch, "repeated", (int64_t)p->done.repeated, err);
+    p->body.size = 0;
+    return rc ? rc : bt_record_encode(p->scratch, &p->body, err);
+}
+
+int bt_part_commit(struct bt_part *p, struct bt_err *err)
+{
+    p->now = p->done; /* what belongs to an input that is still open is dropped */
+    p->bytes.size = p->done.bytes;
+    strcpy(p->last_id, p->done_id);
+    int rc = encode_cursor(p, err);
+    if (!rc)
+        rc = transact(p, key_cursor, &p->body, true, err);
+    if (rc)
+        return rc;
+    p->bytes.size = 0;
+    p->now.entries = p->now.bytes = p->done.entries = p->done.bytes = 0;
+    return BT_OK;
+}
+
+int bt_part_mark(struct bt_part *p, uint64_t next, struct bt_err *err)
+{
+    p->now.next = next;
+    p->done = p->now;
+    strcpy(p->done_id, p->last_id);
+    return p->done.entries >= 2 * BATCH_RECORDS || p->done.bytes >= BATCH_BYTES ? bt_part_commit(p, err) : BT_OK;
+}
+
+int bt_part_set_header(struct bt_part *p, const struct bt_record *header, struct bt_err *err)
+{
+    int rc = bt_record_copy(p->header, header, err);
+
+    p->body.size = 0;
+    if (!rc)
+        rc = bt_record_encode(p->header, &p->body, err);
+    if (!rc)
+        rc = transact(p, key_header, &p->body, false, err);
+    p->has_header = !rc;
+    return rc;
+}
+
+/* ---- finishing ---- */
+
+static int write_end(struct bt_part *p, struct bt_err *err)
+{
+    uint64_t n, content;
+    uint8_t sum[8];
+    int rc = bt_shard_content(&p->e, &n, &content, err);
+
+    if (!rc && n != p->done.n)
+        rc = bt_fail(err, BT_ERR_SHARD, "%s: %llu records where %llu were committed; remove the set and make it again", p->e.path,
+                     (unsigned long long)n, (unsigned long long)p->done.n);
+    if (rc)
+        return rc;
+    bt_put_u64(sum, content);
+    bt_record_clear(p->scratch);
+    rc = bt_record_set_int(p->scratch, "n", (int64_t)n, err);
+    if (!rc)
+        rc = bt_record_set_int(p->scratch, "rejects", (int64_t)p->done.rejects, err);
+    if (!rc)
+        rc = bt_record_set_bin(p->scratch, "content", sum, sizeof sum, err);
+    if (!rc)
+        rc = bt_record_set_bool(p->scratch, "complete", true, err);
+    if (!rc)
+        rc = bt_record_set_int(p->scratch, "inputs", (int64_t)(p->done.next - p->first_input), err);
+    if (!rc)
+        rc = bt_record_set_str(p->scratch, "last_id", p->done_id, strlen(p->done_id), err);
+    p->body.size = 0;
+    if (!rc)
+        rc = bt_record_encode(p->scratch, &p->body, err);
+    return rc ? rc : transact(p, key_end, &p->body, false, err);
+}
+
+int bt_shard_describe(const char *path, struct bt_shard_info *info, char **last_id, struct bt_err *err)
+{
+    struct bt_shard_env e = { 0 };
+    struct bt_record *end = bt_record_new();
+    uint8_t digest[32];
+    uint64_t n = 0, content = 0;
+    int rc = end ? bt_shard_env_read(&e, path, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+
+    if (!rc) {
+        rc = bt_shard_get_record(&e, key_end, NAME_BYTES, end, err);
+        if (rc == BT_END)
+            rc = bt_fail(err, BT_ERR_SHARD, "%s: a shard that was never finished; make it again", path);
+    }
+    if (!rc)
+        rc = bt_shard_content(&e, &n, &content, err);
+    if (!rc) {
+        struct bt_value sum = bt_record_get(end, "content"), id = bt_record_get(end, "last_id");
+
+        if (bt_record_get(end, "n").integer != (int64_t)n || sum.kind != BT_BIN || sum.size != 8 ||
+            bt_get_u64(sum.data) != content)
+            rc = bt_fail(err, BT_ERR_BT_SUM, "%s: its records do not match the totals at its end; fetch it again", path);
+        info->n = n;
+        info->content = content;
+        info->rejects = (uint64_t)bt_record_get(end, "rejects").integer;
+        info->inputs = (uint64_t)bt_record_get(end, "inputs").integer;
+        if (!rc && last_id && !(*last_id = bt_format("%.*s", (int)id.size, id.data ? id.data : "")))
+            rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+    }
+    bt_shard_env_close(&e);
+    if (!rc)
+        rc = bt_sha256_file(path, digest, &info->bytes, err);
+    if (!rc) {
+        const char *slash = strrchr(path, '/');
+
+        bt_hex(info->sha256, digest, sizeof digest);
+        snprintf(info->file, sizeof info->file, "%s", slash ? slash + 1 : path);
+    }
+    bt_record_free(end);
+    return rc;
+}
+
+int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_info *info, struct bt_err *err)
+{
+    struct bt_outfile out;
+    char *temp = NULL;
+    int rc = bt_part_commit(p, err);
+
+    if (!rc)
+        rc = write_end(p, err);
+    if (rc)
+        return rc;
+    rc = bt_outfile_open(&out, final_path, false, err);
+    if (rc)
+        return rc;
+    int status = mdb_env_copyfd2(p->e.env, out.fd, MDB_CP_COMPACT);
+    if (status)
+        rc = bt_shard_fail(&p->e, status, err);
+    if (!rc) {
+        temp = bt_format("%.*s%s", (int)(out.name - out.path), out.path, out.temp_name);
+        rc = temp ? bt_shard_describe(temp, info, NULL, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
+    }
+    if (!rc) {
+        snprintf(info->file, sizeof info->file, "%s", out.name);
+        rc = bt_outfile_finish(&out, err);
+    }
+    bt_outfile_close(&out);
+    free(temp);
+    if (!rc) {
+        mode_t mask = umask(0);
+
+        umask(mask);
+        if (chmod(final_path, 0444 & ~mask) != 0)
+            rc = bt_fail_errno(err, errno, 1, final_path, NULL);
+    }
+    return rc;
+}

@@ -1,0 +1,33 @@
+/* The bytes under a stream: a source that undoes zstd and a sink that may do it. Private to stream.
+ * zstd's one home is source.c and sink.c. Source: formats.md 1.4, 1.5. */
+#ifndef BT_STREAM_BYTES_H
+#define BT_STREAM_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libcommon/base/err.h"
+
+/* Segments one behind another, each plain or compressed, told apart by their first bytes. */
+struct bt_source;
+int bt_source_open(struct bt_source **source, const char *path, struct bt_err *err); /* "-" is stdin */
+/* Fills buf; *got is less than size only at the end of the input. An input that ends within a zstd frame is E_BT_TRUNC. */
+int bt_source_read(struct bt_source *source, void *buf, size_t size, size_t *got, struct bt_err *err);
+/* Says that a segment begins or ends here: only between segments may the kind change. */
+void bt_source_segment(struct bt_source *source, bool inside);
+uint64_t bt_source_offset(const struct bt_source *source); /* bytes given out */
+const char *bt_source_name(const struct bt_source *source);
+void bt_source_close(struct bt_source *source);
+
+/* A file in the making, "-" for stdout; compressed when the name ends in ".zst". */
+struct bt_sink;
+int bt_sink_open(struct bt_sink **sink, const char *path, bool force, struct bt_err *err);
+int bt_sink_write(struct bt_sink *sink, const void *data, size_t size, struct bt_err *err);
+/* Behind each bt frame: where a zstd frame may close; after an end record (`last`) it must. */
+int bt_sink_mark(struct bt_sink *sink, bool last, struct bt_err *err);
+int bt_sink_finish(struct bt_sink *sink, struct bt_err *err);
+bool bt_sink_direct(const struct bt_sink *sink); /* someone may be reading already */
+void bt_sink_close(struct bt_sink *sink);
+
+#endif

@@ -1,0 +1,165 @@
+/* One reader over streams and sets of shards. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/base/file.h"
+#include "libcommon/base/mem.h"
+#include "libcommon/shard/shard.h"
+#include "libcommon/stream/frames.h"
+#include "libcommon/stream/reader_private.h"
+#include "libcommon/stream/stream.h"
+
+const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens = { "bt.tokens", 1 },
+                       bt_schema_features = { "bt.features", 1 }, bt_schema_prediction = { "bt.prediction", 1 },
+                       bt_schema_score = { "bt.score", 1 };
+
+struct bt_reader {
+    struct bt_frames_in *frames; /* one of the two */
+    struct bt_shard_set *set;
+    char *name, *place;
+    uint64_t position;
+    bool ended;
+};
+
+bool bt_path_is_set(const char *path)
+{
+    size_t n = strlen(path);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    if (n > 5 && strncmp(path + n - 5, ".lmdb", 5) == 0)
+        return true;
+    char *manifest = bt_format("%s/bt-dataset.json", path);
+    bool is_set = manifest && bt_path_is_dir(path) && bt_path_exists(manifest);
+    free(manifest);
+    return is_set;
+}
+
+static int open_stream(struct bt_reader *r, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+{
+    enum bt_frame_type type = BT_FRAME_BEGIN;
+    struct bt_record *begin = bt_record_new();
+    int rc = begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+
+    if (!rc)
+        rc = bt_frames_in_open(&r->frames, path, options, err);
+    if (!rc)
+        rc = bt_frames_in_next(r->frames, &type, begin, err); /* a begin, or an error */
+    bt_record_free(begin);
+    return rc;
+}
+
+static int open_set(struct bt_reader *r, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+{
+    int rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
+
+    if (rc || !options || !options->schemas)
+        return rc;
+    for (size_t i = 0; options->schemas[i]; i++) {
+        char name[100];
+
+        snprintf(name, sizeof name, "%s/%d", options->schemas[i]->name, options->schemas[i]->major);
+        if (strcmp(name, bt_shard_set_schema(r->set)) == 0)
+            return BT_OK;
+    }
+    return bt_fail(err, BT_ERR_BT_SCHEMA, "%s: records of kind %s, which this tool does not read; run the tool that makes "
+                   "its input first", path, bt_quote_str(bt_shard_set_schema(r->set)));
+}
+
+int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+{
+    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+
+    if (!r)
+        return BT_ERR_MEMORY;
+    r->name = bt_format("%s", strcmp(path, "-") == 0 ? "stdin" : path);
+    r->place = r->name ? malloc(strlen(r->name) + 40) : NULL;
+    int rc = r->place ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+    if (!rc) {
+        strcpy(r->place, r->name);
+        rc = bt_path_is_set(path) ? open_set(r, path, options, err) : open_stream(r, path, options, err);
+    }
+    if (rc)
+        bt_reader_close(r);
+    else
+        *reader = r;
+    return rc;
+}
+
+void bt_reader_close(struct bt_reader *r)
+{
+    if (!r)
+        return;
+    bt_frames_in_close(r->frames);
+    bt_shard_set_close(r->set);
+    free(r->name);
+    free(r->place);
+    free(r);
+}
+
+static int next_of_stream(struct bt_reader *r, struct bt_record *rec, struct bt_err *err)
+{
+    enum bt_frame_type type = BT_FRAME_BEGIN;
+    int rc = BT_OK;
+
+    while (!rc) {
+        rc = bt_frames_in_next(r->frames, &type, rec, err);
+        if (!rc && type == BT_FRAME_RECORD)
+            return bt_record_remove(rec, "n", err);
+        if (!rc && type == BT_FRAME_ABORT)
+            rc = bt_frames_in_aborted(r->frames, rec, err);
+    }
+    return rc;
+}
+
+int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *err)
+{
+    int rc;
+
+    if (r->ended)
+        return BT_END;
+    if (r->frames)
+        rc = next_of_stream(r, rec, err);
+    else
+        rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err) : BT_END;
+    r->ended = rc == BT_END;
+    if (!rc)
+        sprintf(r->place, "%s:record %llu", r->name, (unsigned long long)r->position++);
+    return rc;
+}
+
+uint64_t bt_reader_position(const struct bt_reader *r)
+{
+    return r->position;
+}
+
+uint64_t bt_reader_count(const struct bt_reader *r)
+{
+    return r->set ? bt_shard_set_count(r->set) : 0;
+}
+
+const char *bt_reader_place(const struct bt_reader *r)
+{
+    return r->place;
+}
+
+const char *bt_reader_schema(const struct bt_reader *r)
+{
+    return r->set ? bt_shard_set_schema(r->set) : bt_frames_in_schema(r->frames);
+}
+
+struct bt_value bt_reader_header(const struct bt_reader *r, const char *key)
+{
+    return r->set ? bt_shard_set_header(r->set, key) : bt_record_get(bt_frames_in_begin(r->frames), key);
+}
+
+struct bt_value bt_reader_must(const struct bt_reader *r, const char *key)
+{
+    return bt_value_member(bt_reader_header(r, "must"), key);
+}
+
+struct bt_shard_set *bt_reader_set(const struct bt_reader *r)
+{
+    return r->set;
+}

@@ -1,0 +1,40 @@
+/* The inside of a record, shared by record.c, value.c and pack.c and by the writers. */
+#ifndef BT_STREAM_RECORD_PRIVATE_H
+#define BT_STREAM_RECORD_PRIVATE_H
+
+#include <msgpack.h>
+
+#include "libcommon/base/mem.h"
+#include "libcommon/stream/record.h"
+
+struct bt_field {
+    const char *key;
+    size_t key_size;
+    msgpack_object value;
+};
+
+struct bt_record {
+    msgpack_zone *zone;       /* nodes, and what was set since decoding */
+    struct bt_buf body;       /* the bytes that were decoded: strings point here */
+    struct bt_field *fields;
+    uint64_t count, capacity;
+    struct bt_buf packed;     /* the value being built */
+    const char *building;     /* its key */
+    bool failed;              /* a pack call ran out of memory */
+};
+
+/* The place for `key`: the field of that name, or a new one at the end. NULL with E_MEMORY. */
+struct bt_field *bt_record_place(struct bt_record *rec, const char *key, size_t key_size, struct bt_err *err);
+/* Bytes copied into the record. */
+char *bt_record_keep(struct bt_record *rec, const void *data, size_t size, struct bt_err *err);
+/* Value by value, for keys that are not literals. */
+int bt_record_set_pair(struct bt_record *rec, const char *key, size_t key_size, struct bt_value value,
+                       struct bt_err *err);
+struct bt_value bt_value_of(const msgpack_object *object);
+/* Equal as data: the order of a map's keys does not count. */
+bool bt_value_same(struct bt_value a, struct bt_value b);
+
+/* The body with `n` as its first key, as streams carry it; a field "n" of the record itself is left out. */
+int bt_record_encode_numbered(const struct bt_record *rec, uint64_t n, struct bt_buf *buf, struct bt_err *err);
+
+#endif

@@ -1,0 +1,251 @@
+/* Bytes in, decompressed: see bytes.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "libcommon/base/file.h"
+#include "libcommon/base/mem.h"
+#include "libcommon/stream/bytes.h"
+
+enum {
+    INPUT_BYTES = 256 << 10,
+    SKIPPABLE_LIMIT = 1 << 20,
+    WINDOW_LOG = 27,
+    FREE_BYTES = 16 << 20, /* the ratio counts from here on */
+    RATIO_LIMIT = 2000,
+};
+
+struct bt_source {
+    int fd;
+    char *name;
+    uint8_t *in;
+    size_t size, used; /* of what was read into `in` */
+    bool eof, inside;
+    enum { BETWEEN, PLAIN, ZSTD } mode;
+    ZSTD_DCtx *zstd;
+    uint64_t offset, packed, expanded;
+};
+
+int bt_source_open(struct bt_source **source, const char *path, struct bt_err *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    struct bt_source *s = bt_alloc(1, sizeof *s, err);
+
+    if (!s)
+        return BT_ERR_MEMORY;
+    s->name = bt_format("%s", is_stdin ? "stdin" : path);
+    s->in = bt_alloc(INPUT_BYTES, 1, err);
+    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int rc = BT_OK;
+    if (!s->name || !s->in)
+        rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+    else if (s->fd < 0)
+        rc = bt_fail_errno(err, errno, 0, bt_quote_str(path), "check the path");
+    if (rc)
+        bt_source_close(s);
+    else
+        *source = s;
+    return rc;
+}
+
+void bt_source_close(struct bt_source *s)
+{
+    if (!s)
+        return;
+    if (s->fd > STDERR_FILENO)
+        close(s->fd);
+    ZSTD_freeDCtx(s->zstd);
+    free(s->in);
+    free(s->name);
+    free(s);
+}
+
+uint64_t bt_source_offset(const struct bt_source *s)
+{
+    return s->offset;
+}
+
+const char *bt_source_name(const struct bt_source *s)
+{
+    return s->name;
+}
+
+void bt_source_segment(struct bt_source *s, bool inside)
+{
+    s->inside = inside;
+    if (!inside && s->mode == PLAIN)
+        s->mode = BETWEEN;
+}
+
+static int read_some(struct bt_source *s, void *buf, size_t size, size_t *got, struct bt_err *err)
+{
+    ssize_t n;
+
+    do
+        n = read(s->fd, buf, size);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return bt_fail_errno(err, errno, 0, s->name, "check the disk or the pipe, and run again");
+    s->eof = n == 0;
+    *got = (size_t)n;
+    return BT_OK;
+}
+
+/* At least `need` bytes in the buffer, unless the input ends before. */
+static int fill(struct bt_source *s, size_t need, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    if (s->size - s->used >= need)
+        return BT_OK;
+    memmove(s->in, s->in + s->used, s->size - s->used);
+    s->size -= s->used;
+    s->used = 0;
+    while (!rc && !s->eof && s->size < need) {
+        size_t got = 0;
+
+        rc = read_some(s, s->in + s->size, INPUT_BYTES - s->size, &got, err);
+        s->size += got;
+    }
+    return rc;
+}
+
+static int cut(struct bt_source *s, struct bt_err *err)
+{
+    return bt_fail(err, BT_ERR_BT_TRUNC,
+                   "%s: ends within a compressed frame; the producer died or the file is cut: rerun it, or salvage "
+                   "with 'bt-cat --repair'", s->name);
+}
+
+static int skip_frame(struct bt_source *s, struct bt_err *err)
+{
+    int rc = fill(s, 8, err);
+
+    if (!rc && s->size - s->used < 8)
+        rc = cut(s, err);
+    if (rc)
+        return rc;
+    const uint8_t *p = s->in + s->used + 4; /* little-endian, as zstd has it */
+    uint64_t left = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+    if (left > SKIPPABLE_LIMIT)
+        return bt_fail(err, BT_ERR_LIMIT, "%s: a skippable frame of %llu bytes; at most 1 MiB is skipped", s->name,
+                       (unsigned long long)left);
+    s->used += 8;
+    while (!rc && left > 0) {
+        rc = fill(s, 1, err);
+        size_t here = s->size - s->used;
+        if (!rc && here == 0)
+            rc = cut(s, err);
+        if (here > left)
+            here = (size_t)left;
+        s->used += here;
+        left -= here;
+    }
+    return rc;
+}
+
+static int start_zstd(struct bt_source *s, struct bt_err *err)
+{
+    if (!s->zstd)
+        s->zstd = ZSTD_createDCtx();
+    if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, WINDOW_LOG)))
+        return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for decompression; free some and run again", s->name);
+    s->mode = ZSTD;
+    return BT_OK;
+}
+
+/* The bytes at the start of a segment or of a zstd frame say what follows. *end: nothing does. */
+static int detect(struct bt_source *s, bool *end, struct bt_err *err)
+{
+    static const uint8_t zstd_magic[4] = { 0x28, 0xB5, 0x2F, 0xFD }, skip_magic[4] = { 0x50, 0x2A, 0x4D, 0x18 };
+    int rc = fill(s, 4, err);
+    size_t here = s->size - s->used < 4 ? s->size - s->used : 4;
+    const uint8_t *p = s->in + s->used;
+
+    *end = !rc && here == 0;
+    if (rc || *end)
+        return rc;
+    if (p[0] == 0xC9 && !s->inside) {
+        s->mode = PLAIN;
+        return BT_OK;
+    }
+    bool is_zstd = memcmp(p, zstd_magic, here) == 0;
+    bool is_skip = (p[0] & 0xF0) == 0x50 && memcmp(p + 1, skip_magic + 1, here - 1) == 0;
+    if ((is_zstd || is_skip) && here < 4)
+        return cut(s, err);
+    if (is_zstd)
+        return start_zstd(s, err);
+    if (is_skip)
+        return skip_frame(s, err);
+    return bt_fail(err, BT_ERR_BT_MAGIC, "%s:%llu: not a bt stream (it goes on with byte 0x%02x); "
+                   "JSON lines are read by 'bt-cat --from=json'", s->name, (unsigned long long)s->offset, p[0]);
+}
+
+static int inflate(struct bt_source *s, void *buf, size_t size, size_t *got, struct bt_err *err)
+{
+    int rc = fill(s, 1, err);
+
+    if (rc)
+        return rc;
+    ZSTD_inBuffer in = { s->in + s->used, s->size - s->used, 0 };
+    ZSTD_outBuffer out = { buf, size, 0 };
+    size_t status = ZSTD_decompressStream(s->zstd, &out, &in);
+    s->used += in.pos;
+    s->packed += in.pos;
+    s->expanded += out.pos;
+    *got = out.pos;
+    if (ZSTD_isError(status)) {
+        ZSTD_freeDCtx(s->zstd); /* not to be used after an error */
+        s->zstd = NULL;
+        return bt_fail(err, BT_ERR_ZSTD, "%s: compressed data is damaged (%s); copy the file again and compare sha256",
+                       s->name, ZSTD_getErrorName(status));
+    }
+    if (s->expanded > FREE_BYTES && (s->expanded - FREE_BYTES) / RATIO_LIMIT > s->packed)
+        return bt_fail(err, BT_ERR_BOMB, "%s:%llu: expands more than 2000 times; refused, decompress it with zstd if "
+                       "you trust it", s->name, (unsigned long long)s->packed);
+    if (status == 0)
+        s->mode = BETWEEN;
+    else if (in.size == 0 && out.pos == 0)
+        return cut(s, err);
+    return BT_OK;
+}
+
+static int copy(struct bt_source *s, void *buf, size_t size, size_t *got, struct bt_err *err)
+{
+    if (s->used == s->size && size >= INPUT_BYTES)
+        return read_some(s, buf, size, got, err);
+    int rc = fill(s, 1, err);
+    size_t here = s->size - s->used;
+
+    *got = here < size ? here : size;
+    memcpy(buf, s->in + s->used, *got);
+    s->used += *got;
+    return rc;
+}
+
+int bt_source_read(struct bt_source *s, void *buf, size_t size, size_t *got, struct bt_err *err)
+{
+    size_t done = 0;
+    bool end = false;
+    int rc = BT_OK;
+
+    while (!rc && !end && done < size) {
+        size_t n = 0;
+
+        if (s->mode == BETWEEN) {
+            rc = detect(s, &end, err);
+        } else if (s->mode == PLAIN) {
+            rc = copy(s, (char *)buf + done, size - done, &n, err);
+            end = !rc && n == 0;
+        } else {
+            rc = inflate(s, (char *)buf + done, size - done, &n, err);
+        }
+        done += n;
+        s->offset += n;
+    }
+    *got = done;
+    return rc;
+}

@@ -1,0 +1,45 @@
+/* Token ids that grow. Zero it to begin, free with bt_ids_free. */
+#ifndef BT_TEXT_IDS_H
+#define BT_TEXT_IDS_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/base/mem.h"
+
+struct bt_ids {
+    int32_t *data;
+    uint64_t count, capacity;
+    uint64_t whole; /* after an encode: how many there were before the cut to max_len */
+};
+
+static inline int bt_ids_push(struct bt_ids *ids, int32_t id, struct bt_err *err)
+{
+    if (ids->count == ids->capacity) {
+        int rc = bt_grow(&ids->data, &ids->capacity, ids->count + 1, sizeof *ids->data, err);
+        if (rc)
+            return rc;
+    }
+    ids->data[ids->count++] = id;
+    return BT_OK;
+}
+
+static inline int bt_ids_add(struct bt_ids *ids, const int32_t *data, uint64_t count, struct bt_err *err)
+{
+    int rc = bt_grow(&ids->data, &ids->capacity, ids->count + count, sizeof *ids->data, err);
+
+    if (rc || count == 0)
+        return rc;
+    memcpy(ids->data + ids->count, data, count * sizeof *data);
+    ids->count += count;
+    return BT_OK;
+}
+
+static inline void bt_ids_free(struct bt_ids *ids)
+{
+    free(ids->data);
+    memset(ids, 0, sizeof *ids);
+}
+
+#endif

@@ -1,0 +1,23 @@
+## finetune.mk: captions, and answers where there are questions, with the vision tower free.
+##
+##   make -f pipelines/finetune.mk DATA=dir MODELS=dir OUT=dir [QUESTIONS=1]
+##
+## needs   what stage2.mk needs, OUT/stage2/final; with QUESTIONS=1 DATA/questions_train.json and DATA/annotations_train.json
+## makes   OUT/caption/final
+include $(dir $(lastword $(MAKEFILE_LIST)))stage2.mk
+
+QUESTIONS ?=
+PROMPT    ?= Question: {} Short answer:
+
+all: $(OUT)/caption/final
+
+$(SETS)/answers.lmdb: $(DATA)/questions_train.json $(DATA)/annotations_train.json $(BERT) $(OPT)/vocab.json
+	@mkdir -p $(@D)
+	$(call tool,bt-preprocess) --images $(DATA)/images --annotations $(DATA)/annotations_train.json $< | \
+	  $(call tool,bt-tokenize) --prompt '$(PROMPT)' --answer-field answers $(TOKENIZERS) -o $@
+
+finetune_data = $(SETS)/captions.lmdb $(if $(QUESTIONS),$(SETS)/answers.lmdb)
+
+$(OUT)/caption/final: $(finetune_data) $(MODEL) $(VISION) $(LM) $(OUT)/stage2/final $(call recipe,caption)
+	$(TRAIN) caption $(addprefix --data ,$(finetune_data)) --model $(MODEL) --weights $(VISION) --weights $(LM) \
+	  --weights $(OUT)/stage2/final $(call with_recipe,caption) $(SET) --output $(@D)

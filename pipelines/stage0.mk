@@ -1,0 +1,16 @@
+## stage0.mk: P-Former on sentences, through the frozen language model.
+##
+##   make -f pipelines/stage0.mk DATA=dir MODELS=dir OUT=dir
+##
+## needs   DATA/sentences_train.txt, MODELS/{model.json,bert/vocab.txt,opt/}, the language model's weights (LM)
+## makes   OUT/stage0/final
+include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
+
+all: $(OUT)/stage0/final
+
+$(SETS)/sentences.lmdb: $(DATA)/sentences_train.txt $(BERT) $(OPT)/vocab.json
+	@mkdir -p $(@D)
+	$(call tool,bt-preprocess) $< | $(call tool,bt-tokenize) --clean caption $(TOKENIZERS) -o $@
+
+$(OUT)/stage0/final: $(SETS)/sentences.lmdb $(MODEL) $(LM) $(call recipe,stage0)
+	$(TRAIN) stage0 --data $< --model $(MODEL) --weights $(LM) $(call with_recipe,stage0) $(SET) --output $(@D)

@@ -1,0 +1,13 @@
+## stage2.mk: Q-Former through the frozen language model, and alignment with the P-Former.
+##
+##   make -f pipelines/stage2.mk DATA=dir MODELS=dir OUT=dir [ALIGN=0]
+##
+## needs   what stage1.mk needs, the language model's weights (LM), OUT/stage1/final (stage1.mk makes it)
+## makes   OUT/stage2/final
+include $(dir $(lastword $(MAKEFILE_LIST)))stage1.mk
+
+all: $(OUT)/stage2/final
+
+$(OUT)/stage2/final: $(SETS)/captions.lmdb $(MODEL) $(VISION) $(LM) $(pformer) $(OUT)/stage1/final $(call recipe,stage2)
+	$(TRAIN) stage2 --data $< --model $(MODEL) --weights $(VISION) --weights $(LM) $(addprefix --weights ,$(pformer)) \
+	  --weights $(OUT)/stage1/final $(call with_recipe,stage2) $(baseline) $(SET) --output $(@D)

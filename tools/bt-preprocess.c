@@ -1,0 +1,485 @@
+/* bt-preprocess - pictures, captions, questions and sentences in, sample records out.  See bt-preprocess(1). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libcommon/base/hash.h"
+#include "libcommon/base/log.h"
+#include "libcommon/base/tool.h"
+#include "libcommon/image/annotations.h"
+#include "libcommon/image/pool.h"
+#include "libcommon/stream/stream.h"
+
+enum { MAX_CODES = 64, JUDGED_AFTER = 1000 };
+
+static struct bt_list inputs;
+static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto", *rejects;
+static int64_t side, threads, per_shard = 10000, max_pixels = 100000000;
+static double max_rejects = 0.05;
+static bool text_only, allow_truncated, allow_corrupt, dry_run, force;
+
+static const struct bt_option options[] = {
+    BT_OPT_STRING('o', "output", &output, "FILE", "sample records: a stream, or a set of shards FILE.lmdb"),
+    BT_OPT_CHOICE('F', "format", &format, BT_ANNOTATIONS_FORMATS, "form of the inputs, by content if not given"),
+    BT_OPT_STRING('i', "images", &images, "DIR", "folder of the pictures that annotations name"),
+    BT_OPT_STRING('a', "annotations", &answers, "FILE", "VQAv2 answers for a question file"),
+    BT_OPT_STRING('s', "split", &split, "NAME", "take this split only; train includes restval"),
+    BT_OPT_CHOICE('g', "group", &group, "auto|caption|image", "one record per caption, or one per picture"),
+    BT_OPT_STRING(0, "map-prefix", &map_prefix, "OLD=NEW", "replace the beginning of picture paths"),
+    BT_OPT_FLAG('t', "text-only", &text_only, "captions as sentences, without pictures"),
+    BT_OPT_COUNT('r', "resize", &side, "SIDE", "store pixels, resized to SIDE x SIDE, instead of the file"),
+    BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of what was left out, JSON lines"),
+    BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of inputs, once 1000 were read; 0, or 1 and more: above this count"),
+    BT_OPT_COUNT('j', "threads", &threads, "N", "pictures checked at the same time, all processors if not given"),
+    BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "inputs for each shard"),
+    BT_OPT_COUNT(0, "max-pixels", &max_pixels, "N", "refuse pictures of more pixels"),
+    BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
+    BT_OPT_FLAG(0, "allow-corrupt", &allow_corrupt, "take pictures whose damage is only warned of"),
+    BT_OPT_FLAG('n', "dry-run", &dry_run, "read no picture, write nothing, print counts by split"),
+    BT_OPT_FLAG('f', "force", &force, "replace the output"),
+    BT_OPT_OPERANDS(&inputs, "INPUT", "folders, pictures, annotation files"),
+    BT_OPT_END
+};
+
+/* An item on its way, with the picture that a thread is checking for it. */
+struct job {
+    struct bt_item item;
+    struct bt_picture *picture;
+    uint64_t number;
+};
+
+struct run {
+    struct bt_annotations *source;
+    struct bt_pool *pool;
+    struct bt_writer *writer;
+    struct bt_record *record;
+    struct job *jobs; /* a ring: `count` of them from `first` on */
+    size_t capacity, first, count;
+    uint64_t read, kept, rotated, clipped, damaged;
+    struct { const char *code; uint64_t count; } codes[MAX_CODES];
+    size_t code_count;
+    struct bt_progress progress;
+};
+
+/* ---- records ---- */
+
+static int set_strings(struct bt_record *rec, const char *key, const json_t *array, struct bt_err *err)
+{
+    json_t *element;
+    size_t i;
+
+    bt_record_begin(rec, key);
+    bt_pack_array(rec, json_array_size(array));
+    json_array_foreach ((json_t *)array, i, element)
+        bt_pack_str(rec, json_string_value(element), json_string_length(element));
+    return bt_record_end(rec, err);
+}
+
+/* The fields of the item, always in this order. */
+static int set_fields(struct bt_record *rec, const json_t *fields, struct bt_err *err)
+{
+    static const char *const keys[] = { "image_id", "captions", "question", "question_id", "answers",
+                                        "question_type", "answer_type", "text", "split" };
+    int rc = BT_OK;
+
+    for (size_t i = 0; !rc && i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(fields, keys[i]);
+
+        if (json_is_string(value))
+            rc = bt_record_set_str(rec, keys[i], json_string_value(value), json_string_length(value), err);
+        else if (json_is_integer(value))
+            rc = bt_record_set_int(rec, keys[i], json_integer_value(value), err);
+        else if (value)
+            rc = set_strings(rec, keys[i], value, err);
+    }
+    return rc;
+}
+
+static int set_picture(struct bt_record *rec, const struct bt_picture *p, struct bt_err *err)
+{
+    int rc = bt_record_set_bin(rec, side ? "pixels" : "image", p->data, p->size, err);
+
+    if (!rc && side)
+        rc = bt_record_set_int(rec, "side", side, err);
+    if (!rc)
+        rc = bt_record_set_int(rec, "width", p->width, err);
+    if (!rc)
+        rc = bt_record_set_int(rec, "height", p->height, err);
+    if (!rc && p->damaged)
+        rc = bt_record_set_bool(rec, "damaged", true, err);
+    return rc;
+}
+
+static int keep(struct run *r, const struct job *job, struct bt_err *err)
+{
+    int rc;
+
+    bt_record_clear(r->record);
+    rc = bt_record_set_str(r->record, "id", job->item.id, strlen(job->item.id), err);
+    if (!rc && job->picture)
+        rc = set_picture(r->record, job->picture, err);
+    if (!rc)
+        rc = set_fields(r->record, job->item.fields, err);
+    if (!rc)
+        rc = bt_writer_put(r->writer, r->record, err);
+    r->kept++;
+    return rc;
+}
+
+static int reject(struct run *r, const struct job *job, const struct bt_image_reject *why, struct bt_err *err)
+{
+    const struct bt_item *item = &job->item;
+    size_t i = 0;
+    struct bt_reject entry = { .code = why->code, .src = item->src, .id = item->id, .detail = why->detail,
+                               .off = -1, .bytes = -1 };
+
+    if (item->image && strcmp(item->image, item->src) != 0)
+        entry.member = item->image;
+    if (job->picture && job->picture->file_bytes)
+        entry.bytes = (int64_t)job->picture->file_bytes;
+    while (i < r->code_count && strcmp(r->codes[i].code, why->code) != 0)
+        i++;
+    if (i == r->code_count && i < MAX_CODES)
+        r->codes[r->code_count++].code = why->code;
+    if (i < MAX_CODES)
+        r->codes[i].count++;
+    return bt_writer_reject(r->writer, &entry, err);
+}
+
+/* ---- the queue ---- */
+
+/* Neighbours that name the same picture share one reading of it. */
+static int submit(struct run *r, struct job *job, struct bt_err *err)
+{
+    const struct job *before = r->count ? &r->jobs[(r->first + r->count - 1) % r->capacity] : NULL;
+    const struct bt_item *item = &job->item;
+
+    job->picture = NULL;
+    if (!item->image || item->reject.code)
+        return BT_OK;
+    if (before && before->picture && before->picture->root == item->root &&
+        strcmp(before->picture->path, item->image) == 0)
+        job->picture = bt_picture_share(before->picture);
+    else
+        job->picture = bt_pool_submit(r->pool, item->root, item->image);
+    return job->picture ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+}
+
+/* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe are passed over. */
+static int fill(struct run *r, uint64_t safe, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    while (!rc && r->count < r->capacity) {
+        struct job *job = &r->jobs[(r->first + r->count) % r->capacity];
+
+        rc = bt_annotations_next(r->source, &job->item, err);
+        if (rc)
+            break;
+        job->number = r->read++;
+        if (job->number < safe) {
+            bt_item_clear(&job->item);
+            continue;
+        }
+        rc = submit(r, job, err);
+        r->count++;
+    }
+    return rc;
+}
+
+static void drop_first(struct run *r)
+{
+    struct job *job = &r->jobs[r->first];
+
+    bt_pool_release(r->pool, job->picture);
+    bt_item_clear(&job->item);
+    job->picture = NULL;
+    r->first = (r->first + 1) % r->capacity;
+    r->count--;
+}
+
+static int write_first(struct run *r, struct bt_err *err)
+{
+    struct job *job = &r->jobs[r->first];
+    const struct bt_image_reject *why = &job->item.reject;
+    int rc;
+
+    if (job->picture) {
+        bt_pool_wait(r->pool, job->picture);
+        why = &job->picture->reject;
+        r->rotated += !why->code && job->picture->orientation > 1;
+        r->clipped += !why->code && job->picture->grey16;
+        r->damaged += !why->code && job->picture->damaged;
+    }
+    rc = why->code ? reject(r, job, why, err) : keep(r, job, err);
+    if (!rc)
+        rc = bt_writer_input_done(r->writer, job->number, err);
+    drop_first(r);
+    bt_progress_update(&r->progress, r->read - r->count, NULL);
+    return rc;
+}
+
+static int work(struct run *r, struct bt_err *err)
+{
+    uint64_t safe = bt_writer_resume_at(r->writer);
+    int rc = BT_OK, end = BT_OK;
+
+    bt_progress_start(&r->progress, "preprocess", "records", safe, 0);
+    while (!rc && (!end || r->count)) {
+        if (!end)
+            end = fill(r, safe, err);
+        if (end && end != BT_END)
+            rc = end;
+        else if (bt_stop_requested())
+            rc = bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again", output);
+        else if (r->count)
+            rc = write_first(r, err);
+    }
+    if (!rc)
+        bt_progress_finish(&r->progress);
+    return rc;
+}
+
+/* ---- the summary ---- */
+
+static void note_codes(const struct run *r)
+{
+    for (size_t i = 0; i < r->code_count; i++)
+        bt_note("  %s: %s", r->codes[i].code, bt_human_count(r->codes[i].count));
+}
+
+static void summarise(const struct run *r)
+{
+    const struct bt_annotations_stats *s = bt_annotations_stats(r->source);
+    uint64_t rejected = 0;
+
+    for (size_t i = 0; i < r->code_count; i++)
+        rejected += r->codes[i].count;
+    bt_note("%s read, %s kept, %s rejected", bt_human_count(r->read), bt_human_count(r->kept),
+            bt_human_count(rejected));
+    note_codes(r);
+    if (s->pictures)
+        bt_note("pictures found: %s, caption files found: %s, files ignored: %s%s%s", bt_human_count(s->pictures),
+                bt_human_count(s->captions), bt_human_count(s->ignored),
+                s->ignored ? ", neither picture nor caption, such as " : "",
+                s->ignored ? bt_quote_str(s->ignored_example) : "");
+    if (s->other_split)
+        bt_note("%s entries of another split passed over", bt_human_count(s->other_split));
+    if (s->orphans)
+        bt_warn("%s captions name a picture that is not in their file", bt_human_count(s->orphans));
+    if (s->blank_lines)
+        bt_note("%s blank lines passed over", bt_human_count(s->blank_lines));
+    if (r->rotated)
+        bt_note("%s pictures carry a rotation that was not applied", bt_human_count(r->rotated));
+    if (r->clipped)
+        bt_note("%s pictures of 16-bit grey were clipped to 8 bits, not scaled", bt_human_count(r->clipped));
+    if (r->damaged)
+        bt_note("%s damaged pictures were accepted; their records say so", bt_human_count(r->damaged));
+}
+
+/* ---- opening ---- */
+
+static struct bt_annotations_options reading(void)
+{
+    return (struct bt_annotations_options){
+        .format = format, .images = images, .answers = answers, .split = split, .map_prefix = map_prefix,
+        .group = strcmp(group, "caption") == 0 ? BT_GROUP_CAPTION
+                 : strcmp(group, "image") == 0 ? BT_GROUP_IMAGE
+                                               : BT_GROUP_AUTO,
+        .text_only = text_only,
+    };
+}
+
+/* The options that the records depend on; neither paths nor threads. */
+static int options_hash(char hex[17], struct bt_err *err)
+{
+    struct bt_buf text = { 0 };
+    uint8_t bytes[8];
+    uint64_t hash;
+    int rc = bt_buf_printf(&text, err, "format=%s split=%s group=%s text=%d side=%lld pixels=%lld truncated=%d corrupt=%d",
+                           format, split ? split : "", group, text_only, (long long)side, (long long)max_pixels,
+                           allow_truncated, allow_corrupt);
+
+    if (!rc) {
+        hash = bt_xxh64(text.data, text.size);
+        for (int i = 0; i < 8; i++)
+            bytes[i] = (uint8_t)(hash >> (56 - 8 * i));
+        bt_hex(hex, bytes, sizeof bytes);
+    }
+    bt_buf_free(&text);
+    return rc;
+}
+
+static int name_inputs(struct bt_writer *writer, struct bt_err *err)
+{
+    uint64_t bytes, hash;
+    int rc = BT_OK;
+
+    for (size_t i = 0; !rc && i <= inputs.count; i++) {
+        const char *input = i < inputs.count ? inputs.items[i] : answers;
+        if (!input || strcmp(input, "-") == 0)
+            continue;
+        rc = bt_annotations_identity(input, &bytes, &hash, err);
+        if (!rc)
+            rc = bt_writer_input(writer, input, bytes, hash, err);
+    }
+    return rc;
+}
+
+static int open_writer(struct run *r, struct bt_err *err)
+{
+    char hash[17];
+    struct bt_writer_options o = { .schema = &bt_schema_sample, .options_hash = hash, .force = force,
+                                   .provenance = true, .per_shard = (uint64_t)per_shard };
+    int rc = options_hash(hash, err);
+
+    if (!rc)
+        rc = bt_writer_open(&r->writer, output, &o, err);
+    if (!rc && side)
+        rc = bt_writer_must_int(r->writer, "side", side, err);
+    if (!rc)
+        rc = name_inputs(r->writer, err);
+    if (!rc && rejects)
+        rc = bt_writer_rejects_to(r->writer, rejects, err);
+    if (!rc)
+        bt_writer_max_rejects(r->writer, max_rejects);
+    return rc;
+}
+
+static int open_pool(struct run *r, struct bt_err *err)
+{
+    struct bt_pool_options o = { .image = { (uint64_t)max_pixels, allow_truncated, allow_corrupt },
+                                 .side = (int)side };
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    o.threads = threads ? (int)threads : processors > 0 ? (int)processors : 1;
+    r->capacity = 4 * (size_t)o.threads + 4;
+    r->jobs = bt_alloc(r->capacity, sizeof *r->jobs, err);
+    r->record = bt_record_new();
+    if (!r->jobs || !r->record)
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    return bt_pool_new(&r->pool, &o, err);
+}
+
+static int finish(struct run *r, struct bt_err *err)
+{
+    if (r->read == 0 || (r->kept == 0 && bt_writer_written(r->writer) == 0)) {
+        summarise(r);
+        return bt_fail(err, BT_ERR_INPUT, "%s: %s; see the inputs and --format, --images, --split", inputs.items[0],
+                       r->read ? "every input was rejected, no record is left" : "nothing to read");
+    }
+    if (max_rejects > 0 && max_rejects < 1 && r->read < JUDGED_AFTER) /* too few for a share to mean much */
+        bt_writer_max_rejects(r->writer, (double)JUDGED_AFTER);
+    return bt_writer_finish(r->writer, err);
+}
+
+/* ---- --dry-run ---- */
+
+struct tally {
+    char name[64];
+    uint64_t records, pictures, captions;
+};
+
+static int count_item(struct tally *tallies, size_t *count, const struct bt_item *item, const char *last_image)
+{
+    const char *name = json_string_value(json_object_get(item->fields, "split"));
+    size_t i = 0;
+
+    if (item->reject.code)
+        name = "rejected";
+    else if (!name)
+        name = "all";
+    while (i < *count && strncmp(tallies[i].name, name, sizeof tallies->name - 1) != 0)
+        i++;
+    if (i == MAX_CODES)
+        return BT_OK;
+    if (i == *count)
+        snprintf(tallies[(*count)++].name, sizeof tallies->name, "%s", name);
+    tallies[i].records++;
+    tallies[i].captions += json_array_size(json_object_get(item->fields, "captions"));
+    tallies[i].pictures += item->image && strcmp(item->image, last_image) != 0;
+    return BT_OK;
+}
+
+static int count_only(struct bt_annotations *source, struct bt_err *err)
+{
+    struct tally tallies[MAX_CODES] = { 0 };
+    char *last = NULL;
+    size_t count = 0;
+    struct bt_item item;
+    int rc;
+
+    while ((rc = bt_annotations_next(source, &item, err)) == BT_OK) {
+        count_item(tallies, &count, &item, last ? last : "");
+        free(last);
+        last = item.image;
+        item.image = NULL;
+        bt_item_clear(&item);
+    }
+    free(last);
+    if (rc != BT_END)
+        return rc;
+    printf("split\trecords\tpictures\tcaptions\n");
+    for (size_t i = 0; i < count; i++)
+        printf("%s\t%llu\t%llu\t%llu\n", tallies[i].name, (unsigned long long)tallies[i].records,
+               (unsigned long long)tallies[i].pictures, (unsigned long long)tallies[i].captions);
+    return BT_OK;
+}
+
+/* ---- */
+
+static int check_options(struct bt_err *err)
+{
+    if (inputs.count == 0)
+        return bt_fail(err, BT_ERR_USAGE, "no input; name a folder, pictures or an annotation file");
+    if (side > 4096 || threads > 1024 || (per_shard < 1))
+        return bt_fail(err, BT_ERR_USAGE, "--resize is at most 4096, --threads at most 1024, --per-shard at least 1");
+    if (map_prefix && (map_prefix[0] == '=' || !strchr(map_prefix, '=')))
+        return bt_fail(err, BT_ERR_USAGE, "--map-prefix=%s: write OLD=NEW", bt_quote_str(map_prefix));
+    if (text_only && side)
+        return bt_fail(err, BT_ERR_USAGE, "--text-only has no pictures for --resize");
+    return BT_OK;
+}
+
+static int run(struct bt_err *err)
+{
+    struct bt_annotations_options how = reading();
+    struct run r = { 0 };
+    int rc = check_options(err);
+
+    if (!rc)
+        rc = bt_annotations_open(&r.source, inputs.items, inputs.count, &how, err);
+    if (!rc && dry_run) {
+        rc = count_only(r.source, err);
+        bt_annotations_close(r.source);
+        return rc;
+    }
+    if (!rc)
+        rc = open_pool(&r, err);
+    if (!rc)
+        rc = open_writer(&r, err);
+    if (!rc)
+        rc = work(&r, err);
+    if (!rc)
+        rc = finish(&r, err);
+    if (!rc)
+        summarise(&r);
+
+    while (r.count)
+        drop_first(&r);
+    if (rc && r.writer)
+        bt_writer_abort(r.writer, err);
+    bt_writer_close(r.writer);
+    bt_record_free(r.record);
+    bt_pool_free(r.pool);
+    free(r.jobs);
+    bt_annotations_close(r.source);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    const struct bt_tool tool = { "bt-preprocess", "turn pictures and annotations into sample records", options };
+    return bt_tool_main(&tool, run, argc, argv);
+}

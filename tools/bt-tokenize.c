@@ -1,0 +1,818 @@
+/* bt-tokenize - texts in, token ids out; ids back to text; vocabularies learnt.  See bt-tokenize(1). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/base/file.h"
+#include "libcommon/base/hash.h"
+#include "libcommon/base/json.h"
+#include "libcommon/base/log.h"
+#include "libcommon/base/tool.h"
+#include "libcommon/stream/rejects.h"
+#include "libcommon/stream/stream.h"
+#include "libcommon/text/clean.h"
+#include "libcommon/text/tokenizer.h"
+#include "libcommon/text/train.h"
+#include "libcommon/text/unicode.h"
+
+enum {
+    MAX_TOKENIZERS = 8,
+    MAX_FIELDS = 8,
+    RECORD_MAX_LEN = 32, /* the published length of captions and questions */
+    LENGTHS = 4096,      /* lengths counted one by one; longer texts share the last place */
+    JUDGED_AFTER = 1000, /* inputs, before a share of rejects means anything */
+    FLUSH_BYTES = 1 << 16
+};
+
+static const char *input = "-", *output = "-", *clean, *newline = "auto", *prompt, *answer_field = "answers", *train,
+                  *rejects;
+static struct bt_list tokenizers, fields;
+static int64_t max_len, vocab_size;
+static double max_rejects = 0.05;
+static bool text_mode, decode_mode, count_mode, keep_specials, force;
+
+static const struct bt_option options[] = {
+    BT_OPT_STRING('i', "input", &input, "FILE", "records, or with --text and --decode lines"),
+    BT_OPT_STRING('o', "output", &output, "FILE", "records or lines; with --train the vocabulary"),
+    BT_OPT_LIST('t', "tokenizer", &tokenizers, "NAME=PATH", "vocab.txt, tokenizer.json, or a folder; NAME ends the new fields"),
+    BT_OPT_LIST('f', "field", &fields, "NAME", "field to tokenize; captions and text if not given"),
+    BT_OPT_CHOICE('c', "clean", &clean, "caption|question|none", "how to clean; by the field if not given, not at all with --text"),
+    BT_OPT_COUNT('n', "max-len", &max_len, "TOKENS", "cut longer texts; 32 if not given, no cut with --text"),
+    BT_OPT_CHOICE('l', "newline", &newline, "auto|yes|no", "end each OPT text with a newline; auto: in records, not in --text"),
+    BT_OPT_STRING('p', "prompt", &prompt, "TEXT", "put before each text; with {} or {question}, ask the record's question"),
+    BT_OPT_STRING('a', "answer-field", &answer_field, "NAME", "answers to the question; the commonest is taken"),
+    BT_OPT_FLAG(0, "text", &text_mode, "lines of text in, lines of ids out"),
+    BT_OPT_FLAG('d', "decode", &decode_mode, "lines of ids in, lines of text out"),
+    BT_OPT_FLAG(0, "keep-specials", &keep_specials, "leave special tokens in decoded text"),
+    BT_OPT_FLAG(0, "count", &count_mode, "print lengths, cuts and unknowns instead of ids"),
+    BT_OPT_CHOICE(0, "train", &train, "wordpiece|bpe", "learn a vocabulary from the texts"),
+    BT_OPT_COUNT(0, "vocab-size", &vocab_size, "N", "entries of the vocabulary to learn"),
+    BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of texts that were left out, JSON lines"),
+    BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of inputs, or count if 1 or more"),
+    BT_OPT_FLAG(0, "force", &force, "replace the output"),
+    BT_OPT_END
+};
+static const struct bt_tool tool = { "bt-tokenize", "turn texts into token ids, and ids into text", options };
+
+/* ---------------------------------------------------------------- what a run holds */
+
+struct named {
+    char *name;
+    struct bt_tokenizer *tok;
+    char *keys[MAX_FIELDS], *prompt_key; /* "captions.opt", "prompt_len.opt" */
+    uint64_t texts, ids, cut, unknown, longest, shortest, lengths[LENGTHS];
+};
+
+struct run {
+    struct named named[MAX_TOKENIZERS];
+    int count;
+    const char *fields[MAX_FIELDS];
+    int field_count;
+    int64_t max_len;
+    uint64_t inputs, rejected, replacements;
+    struct bt_ids ids, flat;
+    uint64_t *ends; /* in flat, one per text of a list */
+    uint64_t ends_capacity;
+    struct bt_buf text;
+    struct bt_corpus corpus; /* --train */
+    struct bt_progress progress;
+};
+
+static bool asks_question(void)
+{
+    return prompt && (strstr(prompt, "{}") || strstr(prompt, "{question}"));
+}
+
+/* ---------------------------------------------------------------- a text made ready */
+
+static const char *cleaner_of(const char *field)
+{
+    if (clean)
+        return clean;
+    if (!field)
+        return "none";
+    if (strcmp(field, "question") == 0)
+        return "question";
+    return strcmp(field, "captions") == 0 || strcmp(field, "text") == 0 ? "caption" : "none";
+}
+
+/* Appends text, cleaned as its field asks (NULL: a line of --text), to run->text. */
+static int add_cleaned(struct run *run, const char *field, const char *text, size_t size, struct bt_err *err)
+{
+    const char *how = cleaner_of(field);
+
+    run->replacements += bt_utf8_replacements(text, size);
+    if (strcmp(how, "caption") == 0)
+        return bt_clean_caption(&run->text, text, size, NULL, BT_CLEAN_MAX_WORDS, err);
+    if (strcmp(how, "question") == 0)
+        return bt_clean_question(&run->text, text, size, BT_CLEAN_MAX_WORDS, err);
+    int rc = bt_utf8_check(text, size, err);
+    return rc ? rc : bt_buf_add(&run->text, text, size, err);
+}
+
+/* prompt in front, cleaned text behind. */
+static int make_text(struct run *run, const char *field, const char *text, size_t size, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    run->text.size = 0;
+    if (prompt)
+        rc = bt_buf_add(&run->text, prompt, strlen(prompt), err);
+    return rc ? rc : add_cleaned(run, field, text, size, err);
+}
+
+/* Encodes run->text, with the newline that ends an OPT text if `ended`, into run->ids, and counts. */
+static int encode(struct run *run, struct named *n, bool ended, struct bt_err *err)
+{
+    uint64_t size = run->text.size;
+    int32_t unk = bt_tokenizer_kind(n->tok) == BT_TOKENIZER_BERT ? bt_tokenizer_token(n->tok, BT_TOKEN_UNK) : -1;
+    int rc = BT_OK;
+
+    if (ended && bt_tokenizer_kind(n->tok) == BT_TOKENIZER_OPT)
+        rc = bt_buf_add(&run->text, "\n", 1, err);
+    if (!rc)
+        rc = bt_tokenizer_encode(n->tok, run->text.data, run->text.size, true, run->max_len, &run->ids, err);
+    run->text.size = size;
+    if (rc)
+        return rc;
+    n->texts++;
+    n->ids += run->ids.count;
+    n->cut += run->ids.whole > run->ids.count;
+    n->longest = run->ids.whole > n->longest ? run->ids.whole : n->longest;
+    n->shortest = n->texts == 1 || run->ids.whole < n->shortest ? run->ids.whole : n->shortest;
+    n->lengths[run->ids.whole < LENGTHS ? run->ids.whole : LENGTHS - 1]++;
+    for (uint64_t i = 0; unk >= 0 && i < run->ids.count; i++)
+        n->unknown += run->ids.data[i] == unk;
+    return BT_OK;
+}
+
+/* How many of the leading ids of run->ids are the prompt's: those of the prompt alone, since white space at its end goes
+ * with what follows. */
+static int prompt_length(struct run *run, struct named *n, const char *text, size_t size, int64_t *length,
+                         struct bt_err *err)
+{
+    uint64_t encoded = run->ids.count;
+    struct bt_ids alone = { 0 };
+
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\n' || text[size - 1] == '\t'))
+        size--;
+    int rc = bt_tokenizer_encode(n->tok, text, size, true, 0, &alone, err);
+    if (!rc) {
+        if (bt_tokenizer_kind(n->tok) == BT_TOKENIZER_BERT)
+            alone.count--; /* [SEP] comes behind the answer */
+        *length = (int64_t)(alone.count < encoded ? alone.count : encoded);
+    }
+    bt_ids_free(&alone);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- rejects */
+
+/* What a failed text becomes: a reject that names the code, or still a failure. */
+static int as_reject(int rc, const char *text, size_t size, struct bt_reject *why, char detail[256],
+                     struct bt_err *err)
+{
+    if (rc != BT_ERR_UTF8 && rc != BT_ERR_INPUT)
+        return rc;
+    why->code = rc == BT_ERR_UTF8 ? "TEXT_UTF8" : "TOKEN_RANGE";
+    if (rc == BT_ERR_UTF8)
+        why->off = (int64_t)bt_utf8_prefix(text, size);
+    why->bytes = (int64_t)size;
+    snprintf(detail, 256, "%.255s", err->text);
+    why->detail = detail;
+    bt_err_clear(err);
+    return BT_OK;
+}
+
+/* The log of lines that were left out: those of records are the writer's. */
+struct reject_log {
+    struct bt_outfile file;
+    bool open;
+    struct bt_tally tally;
+    struct bt_record *entry;
+    struct bt_buf line;
+};
+
+static int log_open(struct reject_log *log, struct bt_err *err)
+{
+    log->entry = bt_record_new();
+    if (!log->entry)
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    if (!rejects)
+        return BT_OK;
+    int rc = bt_outfile_open(&log->file, rejects, true, err);
+    log->open = !rc;
+    return rc;
+}
+
+static int log_reject(struct reject_log *log, const struct bt_reject *why, struct bt_err *err)
+{
+    int rc = bt_reject_record(why, log->entry, err);
+
+    log->line.size = 0;
+    if (!rc && log->open)
+        rc = bt_reject_line(&log->line, log->tally.total, log->entry, err);
+    if (!rc && log->open)
+        rc = bt_outfile_write(&log->file, log->line.data, log->line.size, err);
+    return rc ? rc : bt_tally_add(&log->tally, log->entry, err);
+}
+
+/* The last line of the log; then, whether there were too many. */
+static int log_finish(struct reject_log *log, uint64_t inputs, struct bt_err *err)
+{
+    char commonest[600];
+    double most = max_rejects < 1 ? max_rejects * (double)inputs : max_rejects;
+    int rc = BT_OK;
+
+    log->line.size = 0;
+    if (log->open)
+        rc = bt_reject_end_line(&log->line, &log->tally, err);
+    if (!rc && log->open)
+        rc = bt_outfile_write(&log->file, log->line.data, log->line.size, err);
+    if (!rc && log->open)
+        rc = bt_outfile_finish(&log->file, err);
+    if (rc || (double)log->tally.total <= most)
+        return rc;
+    bt_tally_describe(&log->tally, commonest, sizeof commonest);
+    return bt_fail(err, BT_ERR_REJECTS, "%s: %" PRIu64 " of %" PRIu64 " lines rejected: %s; mend them or raise --max-rejects",
+                   strcmp(input, "-") ? input : "stdin", log->tally.total, inputs, commonest);
+}
+
+static void log_close(struct reject_log *log)
+{
+    if (log->open)
+        bt_outfile_close(&log->file);
+    bt_tally_free(&log->tally);
+    bt_record_free(log->entry);
+    bt_buf_free(&log->line);
+}
+
+/* ---------------------------------------------------------------- lines */
+
+/* An id in decimal, `behind` what stands there already. */
+static int add_id(struct bt_buf *out, int32_t id, bool behind, struct bt_err *err)
+{
+    char digits[16];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + id % 10);
+    while ((id /= 10) > 0);
+    if (behind)
+        digits[--at] = ' ';
+    return bt_buf_add(out, digits + at, sizeof digits - at, err);
+}
+
+/* One line of --text: its ids. */
+static int line_of_ids(struct run *run, const char *text, size_t size, struct bt_buf *out, struct bt_err *err)
+{
+    int rc = make_text(run, NULL, text, size, err);
+
+    if (!rc && train)
+        return bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
+    for (int t = 0; t < run->count && !rc; t++)
+        rc = encode(run, &run->named[t], strcmp(newline, "yes") == 0, err);
+    if (rc || count_mode)
+        return rc;
+    for (uint64_t i = 0; i < run->ids.count && !rc; i++)
+        rc = add_id(out, run->ids.data[i], i > 0, err);
+    return rc ? rc : bt_buf_add(out, "\n", 1, err);
+}
+
+/* One line of --decode: the text, stripped as the reference's callers do, line breaks inside it written \n. */
+static int line_of_text(struct run *run, const char *line, size_t size, struct bt_buf *out, struct bt_err *err)
+{
+    struct bt_tokenizer *tok = run->named[0].tok;
+    int rc = BT_OK;
+
+    run->ids.count = 0;
+    for (const char *at = line, *end = line + size; !rc && (at += strspn(at, " \t")) < end;) {
+        char *stop;
+        long long id = strtoll(at, &stop, 10);
+
+        if (stop == at || (*stop && *stop != ' ' && *stop != '\t') || id < 0 || id >= bt_tokenizer_vocab_size(tok))
+            return bt_fail(err, BT_ERR_INPUT, "'%s' is not an id from 0 to %d", bt_quote(at, strcspn(at, " \t")),
+                           bt_tokenizer_vocab_size(tok) - 1);
+        rc = bt_ids_push(&run->ids, (int32_t)id, err);
+        at = stop;
+    }
+    run->text.size = 0;
+    if (!rc)
+        rc = bt_tokenizer_decode(tok, run->ids.data, run->ids.count, !keep_specials, &run->text, err);
+
+    uint64_t from = 0, to = run->text.size;
+    while (from < to && strchr(" \t\r\n\v\f", run->text.data[from]))
+        from++;
+    while (to > from && strchr(" \t\r\n\v\f", run->text.data[to - 1]))
+        to--;
+    for (; from < to && !rc; from++)
+        rc = run->text.data[from] == '\n' ? bt_buf_add(out, "\\n", 2, err)
+                                          : bt_buf_add(out, run->text.data + from, 1, err);
+    return rc ? rc : bt_buf_add(out, "\n", 1, err);
+}
+
+static int flush(struct bt_outfile *file, struct bt_buf *out, struct bt_err *err)
+{
+    int rc = out->size ? bt_outfile_write(file, out->data, out->size, err) : BT_OK;
+
+    out->size = 0;
+    return rc;
+}
+
+/* One line, or its reject. */
+static int one_line(struct run *run, struct reject_log *log, const char *line, size_t size, struct bt_buf *out,
+                    struct bt_err *err)
+{
+    struct bt_reject why = { .src = strcmp(input, "-") ? input : "stdin", .off = -1, .bytes = -1 };
+    char detail[256], id[32];
+    uint64_t before = out->size;
+    int rc = decode_mode ? line_of_text(run, line, size, out, err) : line_of_ids(run, line, size, out, err);
+
+    rc = as_reject(rc, line, size, &why, detail, err);
+    if (rc || !why.code)
+        return rc;
+    out->size = before;
+    snprintf(id, sizeof id, "line %" PRIu64, run->inputs);
+    why.id = id;
+    rc = log_reject(log, &why, err);
+    if (!rc && run->inputs == JUDGED_AFTER && max_rejects < 1 && (double)log->tally.total > max_rejects * JUDGED_AFTER)
+        return log_finish(log, run->inputs, err);
+    return rc;
+}
+
+static int run_lines(struct run *run, struct bt_err *err)
+{
+    struct bt_lines *lines = NULL;
+    struct bt_outfile file = { 0 };
+    struct reject_log log = { 0 };
+    struct bt_buf out = { 0 };
+    bool writes = !count_mode && !train;
+    const char *line;
+    size_t size;
+    int rc = bt_lines_open(&lines, input, err);
+
+    if (!rc)
+        rc = log_open(&log, err);
+    if (!rc && writes)
+        rc = bt_outfile_open(&file, output, force, err);
+    bool open = !rc && writes;
+    while (!rc && (rc = bt_lines_next(lines, &line, &size, err)) == BT_OK) {
+        run->inputs++;
+        rc = one_line(run, &log, line, size, &out, err);
+        if (!rc && open && out.size >= FLUSH_BYTES)
+            rc = flush(&file, &out, err);
+        bt_progress_update(&run->progress, run->inputs, NULL);
+    }
+    if (rc == BT_END)
+        rc = open ? flush(&file, &out, err) : BT_OK;
+    if (!rc)
+        rc = log_finish(&log, run->inputs, err);
+    if (!rc && open)
+        rc = bt_outfile_finish(&file, err);
+    run->rejected = log.tally.total;
+    if (open)
+        bt_outfile_close(&file);
+    log_close(&log);
+    bt_buf_free(&out);
+    bt_lines_close(lines);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- records */
+
+/* A text of the record is bad: says so in `why` (the record is left out), or fails. */
+struct bad_text {
+    struct bt_reject why;
+    char detail[256];
+};
+
+static int handle_text(struct run *run, struct named *n, const char *field, struct bt_value text, struct bad_text *bad,
+                       struct bt_err *err)
+{
+    int rc;
+
+    if (text.kind != BT_STR) {
+        bad->why.code = "JSON_TYPE";
+        bad->why.detail = "neither a text nor a list of texts";
+        return BT_OK;
+    }
+    rc = make_text(run, field, text.data, text.size, err);
+    if (!rc && !n)
+        rc = bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
+    else if (!rc)
+        rc = encode(run, n, strcmp(newline, "no") != 0, err);
+    return as_reject(rc, text.data, text.size, &bad->why, bad->detail, err);
+}
+
+static int set_ids(struct bt_record *rec, const char *key, const struct bt_ids *ids, struct bt_err *err)
+{
+    int64_t shape = (int64_t)ids->count;
+
+    return bt_record_set_array(rec, key, "i32", 1, &shape, ids->data, ids->count * sizeof *ids->data, err);
+}
+
+/* The ids of a list of texts, all of them before the record is touched: the texts are borrowed from it. */
+static int list_of_texts(struct run *run, struct named *n, int f, struct bt_value list, struct bt_record *rec,
+                         struct bad_text *bad, struct bt_err *err)
+{
+    uint64_t from = 0;
+    int rc = bt_grow(&run->ends, &run->ends_capacity, list.size, sizeof *run->ends, err);
+
+    run->flat.count = 0;
+    for (size_t i = 0; i < list.size && !rc && !bad->why.code; i++) {
+        rc = handle_text(run, n, run->fields[f], bt_value_at(list, i), bad, err);
+        if (!rc && !bad->why.code && n)
+            rc = bt_ids_add(&run->flat, run->ids.data, run->ids.count, err);
+        run->ends[i] = run->flat.count;
+    }
+    if (rc || bad->why.code || !n || count_mode)
+        return rc;
+    bt_record_begin(rec, n->keys[f]);
+    bt_pack_array(rec, list.size);
+    for (size_t i = 0; i < list.size; from = run->ends[i++])
+        bt_pack_i32s(rec, run->flat.data + from, run->ends[i] - from);
+    return bt_record_end(rec, err);
+}
+
+static int one_field(struct run *run, struct named *n, int f, struct bt_record *rec, struct bad_text *bad,
+                     struct bt_err *err)
+{
+    struct bt_value value = bt_record_get(rec, run->fields[f]);
+    int64_t length = 0;
+    int rc;
+
+    if (value.kind == BT_ARRAY)
+        rc = list_of_texts(run, n, f, value, rec, bad, err);
+    else
+        rc = handle_text(run, n, run->fields[f], value, bad, err);
+    if (rc || bad->why.code || !n || count_mode)
+        return rc;
+    if (value.kind != BT_ARRAY)
+        rc = set_ids(rec, n->keys[f], &run->ids, err);
+    if (!rc && prompt)
+        rc = prompt_length(run, n, prompt, strlen(prompt), &length, err);
+    return rc || !prompt ? rc : bt_record_set_int(rec, n->prompt_key, length, err);
+}
+
+/* The commonest of a list of texts, the first of equals; a text stands for itself. */
+static struct bt_value commonest(struct bt_value list)
+{
+    struct bt_value best = { .kind = BT_ABSENT };
+    size_t most = 0;
+
+    if (list.kind != BT_ARRAY)
+        return list;
+    for (size_t i = 0; i < list.size; i++) {
+        struct bt_value one = bt_value_at(list, i);
+        size_t count = 0;
+
+        for (size_t k = 0; k < list.size && one.kind == BT_STR; k++) {
+            struct bt_value other = bt_value_at(list, k);
+
+            count += other.kind == BT_STR && other.size == one.size && memcmp(other.data, one.data, one.size) == 0;
+        }
+        if (count > most) {
+            most = count;
+            best = one;
+        }
+    }
+    return best;
+}
+
+/* The template with the cleaned question in its place, into run->text. */
+static int fill_prompt(struct run *run, struct bt_value question, struct bt_err *err)
+{
+    const char *hole = strstr(prompt, "{question}"), *behind = hole ? hole + strlen("{question}") : NULL;
+
+    if (!hole) {
+        hole = strstr(prompt, "{}");
+        behind = hole + strlen("{}");
+    }
+    run->text.size = 0;
+    int rc = bt_buf_add(&run->text, prompt, (size_t)(hole - prompt), err);
+    if (!rc)
+        rc = add_cleaned(run, "question", question.data, question.size, err);
+    return rc ? rc : bt_buf_add(&run->text, behind, strlen(behind), err);
+}
+
+/* "text": the question asked, and the answer where there is one. */
+static int ask(struct run *run, struct bt_record *rec, struct bad_text *bad, struct bt_err *err)
+{
+    struct bt_value question = bt_record_get(rec, "question"), answer = commonest(bt_record_get(rec, answer_field));
+    int64_t length = 0;
+    int rc;
+
+    if (question.kind != BT_STR || (answer.kind != BT_STR && answer.kind != BT_ABSENT)) {
+        bad->why.code = question.kind == BT_ABSENT ? "FIELD_MISSING" : "JSON_TYPE";
+        bad->why.detail = question.kind == BT_STR ? answer_field : "question";
+        return BT_OK;
+    }
+    rc = as_reject(fill_prompt(run, question, err), question.data, question.size, &bad->why, bad->detail, err);
+    if (rc || bad->why.code)
+        return rc;
+    uint64_t prompt_size = run->text.size;
+    bool ended = answer.kind == BT_STR && strcmp(newline, "no") != 0;
+    if (answer.kind == BT_STR) {
+        rc = bt_buf_add(&run->text, " ", 1, err);
+        if (!rc)
+            rc = bt_buf_add(&run->text, answer.data, answer.size, err);
+    }
+    if (!rc)
+        rc = bt_record_set_str(rec, "text", run->text.data, run->text.size, err);
+    for (int t = 0; t < run->count && !rc && !bad->why.code; t++) {
+        struct named *n = &run->named[t];
+
+        rc = as_reject(encode(run, n, ended || strcmp(newline, "yes") == 0, err), run->text.data, run->text.size,
+                       &bad->why, bad->detail, err);
+        if (rc || bad->why.code)
+            break;
+        rc = set_ids(rec, n->keys[0], &run->ids, err);
+        if (!rc)
+            rc = prompt_length(run, n, run->text.data, prompt_size, &length, err);
+        if (!rc)
+            rc = bt_record_set_int(rec, n->prompt_key, length, err);
+    }
+    return rc;
+}
+
+static int one_record(struct run *run, struct bt_record *rec, struct bad_text *bad, struct bt_err *err)
+{
+    bool found = false;
+    int rc = BT_OK;
+
+    if (asks_question())
+        return ask(run, rec, bad, err);
+    for (int f = 0; f < run->field_count && !rc && !bad->why.code; f++) {
+        if (bt_record_get(rec, run->fields[f]).kind == BT_ABSENT)
+            continue;
+        found = true;
+        if (train)
+            rc = one_field(run, NULL, f, rec, bad, err);
+        for (int t = 0; t < run->count && !rc && !bad->why.code && !train; t++)
+            rc = one_field(run, &run->named[t], f, rec, bad, err);
+    }
+    if (!rc && !found) {
+        bad->why.code = "FIELD_MISSING";
+        bad->why.detail = run->fields[0];
+    }
+    return rc;
+}
+
+/* What joined streams have to share. */
+static int write_must(struct run *run, struct bt_writer *writer, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    for (int t = 0; t < run->count && !rc; t++) {
+        struct named *n = &run->named[t];
+        char *keys[3] = { bt_format("tokenizer.%s", n->name), bt_format("vocab_size.%s", n->name),
+                          bt_format("max_len.%s", n->name) };
+
+        rc = keys[0] && keys[1] && keys[2] ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+        if (!rc)
+            rc = bt_writer_must_str(writer, keys[0], bt_tokenizer_hash(n->tok), err);
+        if (!rc)
+            rc = bt_writer_must_int(writer, keys[1], bt_tokenizer_vocab_size(n->tok), err);
+        if (!rc)
+            rc = bt_writer_must_int(writer, keys[2], run->max_len, err);
+        for (int i = 0; i < 3; i++)
+            free(keys[i]);
+    }
+    return rc;
+}
+
+static int open_writer(struct run *run, struct bt_writer **writer, const struct bt_reader *reader, struct bt_err *err)
+{
+    char *given = bt_options_given(&tool), hash[65];
+    struct bt_writer_options how = { .schema = &bt_schema_tokens, .from = reader, .options_hash = hash,
+                                     .force = force, .provenance = true, .expect = bt_reader_count(reader) };
+    uint8_t digest[32];
+
+    if (!given)
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    bt_sha256(given, strlen(given), digest);
+    bt_hex(hash, digest, sizeof digest);
+    free(given);
+    int rc = bt_writer_open(writer, output, &how, err);
+    if (!rc && rejects)
+        rc = bt_writer_rejects_to(*writer, rejects, err);
+    if (rc)
+        return rc;
+    bt_writer_max_rejects(*writer, max_rejects);
+    return write_must(run, *writer, err);
+}
+
+static int put_record(struct run *run, struct bt_reader *reader, struct bt_writer *writer, struct bt_record *rec,
+                      struct bt_err *err)
+{
+    struct bad_text bad = { .why = { .off = -1, .bytes = -1, .src = bt_reader_place(reader) } };
+    struct bt_value id = bt_record_get(rec, "id");
+    char name[256];
+    int rc = one_record(run, rec, &bad, err);
+
+    if (rc)
+        return bt_context(err, "%s", bt_reader_place(reader));
+    if (!bad.why.code)
+        return writer ? bt_writer_put(writer, rec, err) : BT_OK;
+    run->rejected++;
+    if (id.kind == BT_STR) {
+        snprintf(name, sizeof name, "%.*s", (int)(id.size < 255 ? id.size : 255), id.data);
+        bad.why.id = name;
+    }
+    return writer ? bt_writer_reject(writer, &bad.why, err) : BT_OK;
+}
+
+static int run_records(struct run *run, struct bt_err *err)
+{
+    struct bt_reader *reader = NULL;
+    struct bt_writer *writer = NULL;
+    struct bt_record *rec = bt_record_new();
+    bool writes = !count_mode && !train;
+    int rc = rec ? bt_reader_open(&reader, input, NULL, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+
+    if (!rc && writes)
+        rc = open_writer(run, &writer, reader, err);
+    while (!rc && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
+        if (!writer || run->inputs >= bt_writer_resume_at(writer))
+            rc = put_record(run, reader, writer, rec, err);
+        if (!rc && writer)
+            rc = bt_writer_input_done(writer, run->inputs, err);
+        run->inputs++;
+        bt_progress_update(&run->progress, run->inputs, NULL);
+    }
+    if (rc == BT_END)
+        rc = writer ? bt_writer_finish(writer, err) : BT_OK;
+    bt_record_free(rec);
+    bt_writer_close(writer);
+    bt_reader_close(reader);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- reports */
+
+static uint64_t length_at(const struct named *n, double share)
+{
+    uint64_t seen = 0, rank = (uint64_t)(share * (double)(n->texts - 1));
+
+    for (int i = 0; i < LENGTHS - 1; i++)
+        if ((seen += n->lengths[i]) > rank)
+            return (uint64_t)i;
+    return n->longest;
+}
+
+static int print_counts(const struct run *run, struct bt_err *err)
+{
+    struct bt_buf out = { 0 };
+    int rc = bt_buf_printf(&out, err, "tokenizer\ttexts\tids\tshortest\tmedian\tp95\tlongest\tcut\tunknown\n");
+
+    for (int t = 0; t < run->count && !rc; t++) {
+        const struct named *n = &run->named[t];
+
+        rc = bt_buf_printf(&out, err, "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+                           "\t%.4f\t%.4f\n",
+                           n->name, n->texts, n->ids, n->shortest, n->texts ? length_at(n, 0.5) : 0,
+                           n->texts ? length_at(n, 0.95) : 0, n->longest,
+                           n->texts ? (double)n->cut / (double)n->texts : 0.0,
+                           n->ids ? (double)n->unknown / (double)n->ids : 0.0);
+    }
+    if (!rc)
+        rc = bt_file_write(output, out.data, out.size, force, err);
+    bt_buf_free(&out);
+    return rc;
+}
+
+static void summarize(const struct run *run)
+{
+    for (int t = 0; t < run->count && !decode_mode; t++)
+        bt_note("%s: %s texts, %s ids; %s cut, %s unknown", run->named[t].name, bt_human_count(run->named[t].texts),
+                bt_human_count(run->named[t].ids), bt_human_count(run->named[t].cut),
+                bt_human_count(run->named[t].unknown));
+    if (run->replacements)
+        bt_warn("%s characters U+FFFD in the input: an earlier conversion could not read them",
+                bt_human_count(run->replacements));
+    if (run->rejected)
+        bt_warn("%s of %s inputs rejected", bt_human_count(run->rejected), bt_human_count(run->inputs));
+}
+
+static int write_vocabulary(const struct run *run, struct bt_err *err)
+{
+    int64_t made = 0;
+    int rc = *train == 'b' ? bt_train_bpe(&run->corpus, vocab_size, output, force, &made, err)
+                           : bt_train_wordpiece(&run->corpus, vocab_size, output, force, &made, err);
+
+    if (!rc)
+        bt_note("%s: %s entries from %s different words", output, bt_human_count((uint64_t)made),
+                bt_human_count((uint64_t)run->corpus.words.count));
+    return rc;
+}
+
+/* ---------------------------------------------------------------- setting up */
+
+static int check_options(struct bt_err *err)
+{
+    if (train && (!vocab_size || strcmp(output, "-") == 0))
+        return bt_fail(err, BT_ERR_USAGE, "--train needs --vocab-size and --output (a file for wordpiece, a folder for bpe)");
+    if (train && (decode_mode || count_mode || prompt))
+        return bt_fail(err, BT_ERR_USAGE, "--train goes with neither --decode, --count nor --prompt");
+    if (decode_mode && (text_mode || count_mode))
+        return bt_fail(err, BT_ERR_USAGE, "--decode goes with neither --text nor --count");
+    if (!train && tokenizers.count == 0)
+        return bt_fail(err, BT_ERR_USAGE, "no --tokenizer; give --tokenizer NAME=PATH");
+    if ((decode_mode || (text_mode && !count_mode)) && tokenizers.count > 1)
+        return bt_fail(err, BT_ERR_USAGE, "lines are of one tokenizer; give --tokenizer once");
+    if (text_mode && (asks_question() || fields.count))
+        return bt_fail(err, BT_ERR_USAGE, "--text has neither fields nor questions; leave out --field and {}");
+    if (tokenizers.count > MAX_TOKENIZERS || fields.count > MAX_FIELDS)
+        return bt_fail(err, BT_ERR_USAGE, "at most %d tokenizers and %d fields", MAX_TOKENIZERS, MAX_FIELDS);
+    return BT_OK;
+}
+
+static int load_named(struct run *run, const char *given, struct bt_err *err)
+{
+    const char *equals = strchr(given, '=');
+    struct named *n = &run->named[run->count];
+
+    if (!equals || equals == given || !equals[1])
+        return bt_fail(err, BT_ERR_USAGE, "--tokenizer '%s': has to be NAME=PATH", bt_quote_str(given));
+    n->name = bt_format("%.*s", (int)(equals - given), given);
+    n->prompt_key = bt_format("prompt_len.%s", n->name);
+    if (!n->name || !n->prompt_key)
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    run->count++;
+    for (int f = 0; f < run->field_count; f++)
+        if ((n->keys[f] = bt_format("%s.%s", run->fields[f], n->name)) == NULL)
+            return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    for (int t = 0; t < run->count - 1; t++)
+        if (strcmp(run->named[t].name, n->name) == 0)
+            return bt_fail(err, BT_ERR_USAGE, "--tokenizer %s is given twice; names have to differ", n->name);
+    return bt_tokenizer_load(&n->tok, equals + 1, err);
+}
+
+static int set_up(struct run *run, struct bt_err *err)
+{
+    int rc = check_options(err);
+
+    run->max_len = max_len ? max_len : text_mode ? 0 : RECORD_MAX_LEN;
+    if (asks_question())
+        run->fields[run->field_count++] = "text";
+    for (size_t i = 0; i < fields.count && !asks_question(); i++)
+        run->fields[run->field_count++] = fields.items[i];
+    if (run->field_count == 0) {
+        run->fields[run->field_count++] = "captions";
+        run->fields[run->field_count++] = "text";
+    }
+    for (size_t i = 0; i < tokenizers.count && !rc && !train; i++)
+        rc = load_named(run, tokenizers.items[i], err);
+    if (!rc && train)
+        rc = bt_corpus_init(&run->corpus, *train == 'b' ? BT_TOKENIZER_OPT : BT_TOKENIZER_BERT, err);
+    return rc;
+}
+
+static void tear_down(struct run *run)
+{
+    for (int t = 0; t < run->count; t++) {
+        struct named *n = &run->named[t];
+
+        free(n->name);
+        free(n->prompt_key);
+        for (int f = 0; f < MAX_FIELDS; f++)
+            free(n->keys[f]);
+        bt_tokenizer_free(n->tok);
+    }
+    bt_ids_free(&run->ids);
+    bt_ids_free(&run->flat);
+    free(run->ends);
+    bt_buf_free(&run->text);
+    bt_corpus_free(&run->corpus);
+    free(run);
+}
+
+static int run_tool(struct bt_err *err)
+{
+    struct run *run = bt_alloc(1, sizeof *run, err);
+    bool lines = text_mode || decode_mode;
+
+    if (!run)
+        return BT_ERR_MEMORY;
+    int rc = set_up(run, err);
+    if (!rc) {
+        bt_progress_start(&run->progress, train ? "train" : "tokenize", lines ? "lines" : "records", 0, 0);
+        rc = lines ? run_lines(run, err) : run_records(run, err);
+    }
+    if (!rc) {
+        bt_progress_finish(&run->progress);
+        summarize(run);
+    }
+    if (!rc && count_mode)
+        rc = print_counts(run, err);
+    if (!rc && train)
+        rc = write_vocabulary(run, err);
+    tear_down(run);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    return bt_tool_main(&tool, run_tool, argc, argv);
+}
