@@ -31,7 +31,7 @@ $(SETS)/pictures.lmdb: $(DATA)/captions_train.json
 
 $(SETS)/documents.lmdb: $(DATA)/documents_train.jsonl $(MODELS)/opt/vocab.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --text-only $< | $(call tool,bt-tokenize) --clean none --max-len 4096 --newline no \
+	$(call tool,bt-preprocess) --text-only $< | $(call tool,bt-tokenize) --clean none --max-len 4096 --newline yes \
 	  --tokenizer opt=$(OPT) -o $@
 
 $(MODELS)/vision/final: $(SETS)/pictures.lmdb $(DATA)/words.txt $(MODEL) $(call recipe,vision)

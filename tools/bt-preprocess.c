@@ -1,4 +1,5 @@
-/* bt-preprocess - pictures, captions, questions and sentences in, sample records out.  See bt-preprocess(1). */
+/* bt-preprocess - pictures, captions, questions and sentences in, sample records out.  See
+ * bt-preprocess(1). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,16 @@
 enum { MAX_CODES = 64, JUDGED_AFTER = 1000 };
 
 static struct bt_list inputs;
-static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto", *rejects;
+static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto",
+                  *rejects;
 static int64_t side, threads, per_shard = 10000, max_pixels = 100000000;
 static double max_rejects = 0.05;
 static bool text_only, allow_truncated, allow_corrupt, dry_run, force;
 
 static const struct bt_option options[] = {
     BT_OPT_STRING('o', "output", &output, "FILE", "sample records: a stream, or a set of shards FILE.lmdb"),
-    BT_OPT_CHOICE('F', "format", &format, BT_ANNOTATIONS_FORMATS, "form of the inputs, by content if not given"),
+    BT_OPT_CHOICE('F', "format", &format, BT_ANNOTATIONS_FORMATS,
+                  "form of the inputs, by content if not given"),
     BT_OPT_STRING('i', "images", &images, "DIR", "folder of the pictures that annotations name"),
     BT_OPT_STRING('a', "annotations", &answers, "FILE", "VQAv2 answers for a question file"),
     BT_OPT_STRING('s', "split", &split, "NAME", "take this split only; train includes restval"),
@@ -30,8 +33,10 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('t', "text-only", &text_only, "captions as sentences, without pictures"),
     BT_OPT_COUNT('r', "resize", &side, "SIDE", "store pixels, resized to SIDE x SIDE, instead of the file"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of what was left out, JSON lines"),
-    BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of inputs, once 1000 were read; 0, or 1 and more: above this count"),
-    BT_OPT_COUNT('j', "threads", &threads, "N", "pictures checked at the same time, all processors if not given"),
+    BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N",
+                  "stop above this share of inputs, once 1000 were read; 0, or 1 and more: above this count"),
+    BT_OPT_COUNT('j', "threads", &threads, "N",
+                 "pictures checked at the same time, all processors if not given"),
     BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "inputs for each shard"),
     BT_OPT_COUNT(0, "max-pixels", &max_pixels, "N", "refuse pictures of more pixels"),
     BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
@@ -56,8 +61,11 @@ struct run {
     struct bt_record *record;
     struct job *jobs; /* a ring: `count` of them from `first` on */
     size_t capacity, first, count;
-    uint64_t read, kept, rotated, clipped, damaged;
-    struct { const char *code; uint64_t count; } codes[MAX_CODES];
+    uint64_t read, safe, kept, rotated, clipped, damaged; /* safe: of those read, by an earlier run */
+    struct {
+        const char *code;
+        uint64_t count;
+    } codes[MAX_CODES];
     size_t code_count;
     struct bt_progress progress;
 };
@@ -79,8 +87,8 @@ static int set_strings(struct bt_record *rec, const char *key, const json_t *arr
 /* The fields of the item, always in this order. */
 static int set_fields(struct bt_record *rec, const json_t *fields, struct bt_err *err)
 {
-    static const char *const keys[] = { "image_id", "captions", "question", "question_id", "answers",
-                                        "question_type", "answer_type", "text", "split" };
+    static const char *const keys[] = { "image_id",      "captions",    "question", "question_id", "answers",
+                                        "question_type", "answer_type", "text",     "split" };
     int rc = BT_OK;
 
     for (size_t i = 0; !rc && i < sizeof keys / sizeof *keys; i++) {
@@ -131,8 +139,9 @@ static int reject(struct run *r, const struct job *job, const struct bt_image_re
 {
     const struct bt_item *item = &job->item;
     size_t i = 0;
-    struct bt_reject entry = { .code = why->code, .src = item->src, .id = item->id, .detail = why->detail,
-                               .off = -1, .bytes = -1 };
+    struct bt_reject entry = {
+        .code = why->code, .src = item->src, .id = item->id, .detail = why->detail, .off = -1, .bytes = -1
+    };
 
     if (item->image && strcmp(item->image, item->src) != 0)
         entry.member = item->image;
@@ -166,8 +175,9 @@ static int submit(struct run *r, struct job *job, struct bt_err *err)
     return job->picture ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 }
 
-/* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe are passed over. */
-static int fill(struct run *r, uint64_t safe, struct bt_err *err)
+/* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe are passed
+ * over. */
+static int fill(struct run *r, struct bt_err *err)
 {
     int rc = BT_OK;
 
@@ -178,7 +188,7 @@ static int fill(struct run *r, uint64_t safe, struct bt_err *err)
         if (rc)
             break;
         job->number = r->read++;
-        if (job->number < safe) {
+        if (job->number < r->safe) {
             bt_item_clear(&job->item);
             continue;
         }
@@ -222,13 +232,13 @@ static int write_first(struct run *r, struct bt_err *err)
 
 static int work(struct run *r, struct bt_err *err)
 {
-    uint64_t safe = bt_writer_resume_at(r->writer);
     int rc = BT_OK, end = BT_OK;
 
-    bt_progress_start(&r->progress, "preprocess", "records", safe, 0);
+    r->safe = bt_writer_resume_at(r->writer);
+    bt_progress_start(&r->progress, "preprocess", "records", r->safe, 0);
     while (!rc && (!end || r->count)) {
         if (!end)
-            end = fill(r, safe, err);
+            end = fill(r, err);
         if (end && end != BT_END)
             rc = end;
         else if (bt_stop_requested())
@@ -259,9 +269,11 @@ static void summarise(const struct run *r)
     bt_note("%s read, %s kept, %s rejected", bt_human_count(r->read), bt_human_count(r->kept),
             bt_human_count(rejected));
     note_codes(r);
+    if (r->safe)
+        bt_note("%s of them were safe from an earlier run", bt_human_count(r->safe));
     if (s->pictures)
-        bt_note("pictures found: %s, caption files found: %s, files ignored: %s%s%s", bt_human_count(s->pictures),
-                bt_human_count(s->captions), bt_human_count(s->ignored),
+        bt_note("pictures found: %s, caption files found: %s, files ignored: %s%s%s",
+                bt_human_count(s->pictures), bt_human_count(s->captions), bt_human_count(s->ignored),
                 s->ignored ? ", neither picture nor caption, such as " : "",
                 s->ignored ? bt_quote_str(s->ignored_example) : "");
     if (s->other_split)
@@ -283,7 +295,11 @@ static void summarise(const struct run *r)
 static struct bt_annotations_options reading(void)
 {
     return (struct bt_annotations_options){
-        .format = format, .images = images, .answers = answers, .split = split, .map_prefix = map_prefix,
+        .format = format,
+        .images = images,
+        .answers = answers,
+        .split = split,
+        .map_prefix = map_prefix,
         .group = strcmp(group, "caption") == 0 ? BT_GROUP_CAPTION
                  : strcmp(group, "image") == 0 ? BT_GROUP_IMAGE
                                                : BT_GROUP_AUTO,
@@ -297,9 +313,10 @@ static int options_hash(char hex[17], struct bt_err *err)
     struct bt_buf text = { 0 };
     uint8_t bytes[8];
     uint64_t hash;
-    int rc = bt_buf_printf(&text, err, "format=%s split=%s group=%s text=%d side=%lld pixels=%lld truncated=%d corrupt=%d",
-                           format, split ? split : "", group, text_only, (long long)side, (long long)max_pixels,
-                           allow_truncated, allow_corrupt);
+    int rc = bt_buf_printf(
+        &text, err, "format=%s split=%s group=%s text=%d side=%lld pixels=%lld truncated=%d corrupt=%d",
+        format, split ? split : "", group, text_only, (long long)side, (long long)max_pixels, allow_truncated,
+        allow_corrupt);
 
     if (!rc) {
         hash = bt_xxh64(text.data, text.size);
@@ -330,8 +347,11 @@ static int name_inputs(struct bt_writer *writer, struct bt_err *err)
 static int open_writer(struct run *r, struct bt_err *err)
 {
     char hash[17];
-    struct bt_writer_options o = { .schema = &bt_schema_sample, .options_hash = hash, .force = force,
-                                   .provenance = true, .per_shard = (uint64_t)per_shard };
+    struct bt_writer_options o = { .schema = &bt_schema_sample,
+                                   .options_hash = hash,
+                                   .force = force,
+                                   .provenance = true,
+                                   .per_shard = (uint64_t)per_shard };
     int rc = options_hash(hash, err);
 
     if (!rc)
@@ -366,7 +386,8 @@ static int finish(struct run *r, struct bt_err *err)
 {
     if (r->read == 0 || (r->kept == 0 && bt_writer_written(r->writer) == 0)) {
         summarise(r);
-        return bt_fail(err, BT_ERR_INPUT, "%s: %s; see the inputs and --format, --images, --split", inputs.items[0],
+        return bt_fail(err, BT_ERR_INPUT, "%s: %s; see the inputs and --format, --images, --split",
+                       inputs.items[0],
                        r->read ? "every input was rejected, no record is left" : "nothing to read");
     }
     if (max_rejects > 0 && max_rejects < 1 && r->read < JUDGED_AFTER) /* too few for a share to mean much */
@@ -381,7 +402,8 @@ struct tally {
     uint64_t records, pictures, captions;
 };
 
-static int count_item(struct tally *tallies, size_t *count, const struct bt_item *item, const char *last_image)
+static void count_item(struct tally *tallies, size_t *count, const struct bt_item *item,
+                       const char *last_image)
 {
     const char *name = json_string_value(json_object_get(item->fields, "split"));
     size_t i = 0;
@@ -393,13 +415,12 @@ static int count_item(struct tally *tallies, size_t *count, const struct bt_item
     while (i < *count && strncmp(tallies[i].name, name, sizeof tallies->name - 1) != 0)
         i++;
     if (i == MAX_CODES)
-        return BT_OK;
+        return;
     if (i == *count)
         snprintf(tallies[(*count)++].name, sizeof tallies->name, "%s", name);
     tallies[i].records++;
     tallies[i].captions += json_array_size(json_object_get(item->fields, "captions"));
     tallies[i].pictures += item->image && strcmp(item->image, last_image) != 0;
-    return BT_OK;
 }
 
 static int count_only(struct bt_annotations *source, struct bt_err *err)
@@ -434,7 +455,8 @@ static int check_options(struct bt_err *err)
     if (inputs.count == 0)
         return bt_fail(err, BT_ERR_USAGE, "no input; name a folder, pictures or an annotation file");
     if (side > 4096 || threads > 1024 || (per_shard < 1))
-        return bt_fail(err, BT_ERR_USAGE, "--resize is at most 4096, --threads at most 1024, --per-shard at least 1");
+        return bt_fail(err, BT_ERR_USAGE,
+                       "--resize is at most 4096, --threads at most 1024, --per-shard at least 1");
     if (map_prefix && (map_prefix[0] == '=' || !strchr(map_prefix, '=')))
         return bt_fail(err, BT_ERR_USAGE, "--map-prefix=%s: write OLD=NEW", bt_quote_str(map_prefix));
     if (text_only && side)
@@ -480,6 +502,7 @@ static int run(struct bt_err *err)
 
 int main(int argc, char **argv)
 {
-    const struct bt_tool tool = { "bt-preprocess", "turn pictures and annotations into sample records", options };
+    const struct bt_tool tool = { "bt-preprocess", "turn pictures and annotations into sample records",
+                                  options };
     return bt_tool_main(&tool, run, argc, argv);
 }

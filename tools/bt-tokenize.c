@@ -9,9 +9,11 @@
 #include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/tool.h"
-#include "libcommon/stream/rejects.h"
+#include "libcommon/stream/reject_log.h"
 #include "libcommon/stream/stream.h"
 #include "libcommon/text/clean.h"
+#include "libcommon/text/prompt.h"
+#include "libcommon/text/text_stats.h"
 #include "libcommon/text/tokenizer.h"
 #include "libcommon/text/train.h"
 #include "libcommon/text/unicode.h"
@@ -20,8 +22,6 @@ enum {
     MAX_TOKENIZERS = 8,
     MAX_FIELDS = 8,
     RECORD_MAX_LEN = 32, /* the published length of captions and questions */
-    LENGTHS = 4096,      /* lengths counted one by one; longer texts share the last place */
-    JUDGED_AFTER = 1000, /* inputs, before a share of rejects means anything */
     FLUSH_BYTES = 1 << 16
 };
 
@@ -61,7 +61,7 @@ struct named {
     char *name;
     struct bt_tokenizer *tok;
     char *keys[MAX_FIELDS], *prompt_key; /* "captions.opt", "prompt_len.opt" */
-    uint64_t texts, ids, cut, unknown, longest, shortest, lengths[LENGTHS];
+    struct bt_text_stats stats;
 };
 
 struct run {
@@ -78,11 +78,6 @@ struct run {
     struct bt_corpus corpus; /* --train */
     struct bt_progress progress;
 };
-
-static bool asks_question(void)
-{
-    return prompt && (strstr(prompt, "{}") || strstr(prompt, "{question}"));
-}
 
 /* ---------------------------------------------------------------- a text made ready */
 
@@ -102,7 +97,6 @@ static int add_cleaned(struct run *run, const char *field, const char *text, siz
 {
     const char *how = cleaner_of(field);
 
-    run->replacements += bt_utf8_replacements(text, size);
     if (strcmp(how, "caption") == 0)
         return bt_clean_caption(&run->text, text, size, NULL, BT_CLEAN_MAX_WORDS, err);
     if (strcmp(how, "question") == 0)
@@ -126,7 +120,6 @@ static int make_text(struct run *run, const char *field, const char *text, size_
 static int encode(struct run *run, struct named *n, bool ended, struct bt_err *err)
 {
     uint64_t size = run->text.size;
-    int32_t unk = bt_tokenizer_kind(n->tok) == BT_TOKENIZER_BERT ? bt_tokenizer_token(n->tok, BT_TOKEN_UNK) : -1;
     int rc = BT_OK;
 
     if (ended && bt_tokenizer_kind(n->tok) == BT_TOKENIZER_OPT)
@@ -134,37 +127,19 @@ static int encode(struct run *run, struct named *n, bool ended, struct bt_err *e
     if (!rc)
         rc = bt_tokenizer_encode(n->tok, run->text.data, run->text.size, true, run->max_len, &run->ids, err);
     run->text.size = size;
-    if (rc)
-        return rc;
-    n->texts++;
-    n->ids += run->ids.count;
-    n->cut += run->ids.whole > run->ids.count;
-    n->longest = run->ids.whole > n->longest ? run->ids.whole : n->longest;
-    n->shortest = n->texts == 1 || run->ids.whole < n->shortest ? run->ids.whole : n->shortest;
-    n->lengths[run->ids.whole < LENGTHS ? run->ids.whole : LENGTHS - 1]++;
-    for (uint64_t i = 0; unk >= 0 && i < run->ids.count; i++)
-        n->unknown += run->ids.data[i] == unk;
-    return BT_OK;
+    if (!rc)
+        bt_text_stats_add(&n->stats, n->tok, &run->ids);
+    return rc;
 }
 
-/* How many of the leading ids of run->ids are the prompt's: those of the prompt alone, since white space at its end goes
- * with what follows. */
-static int prompt_length(struct run *run, struct named *n, const char *text, size_t size, int64_t *length,
-                         struct bt_err *err)
+/* "prompt_len.NAME": how many of run->ids are the prompt's. */
+static int set_prompt_length(struct run *run, struct named *n, struct bt_record *rec, const char *text, size_t size,
+                             struct bt_err *err)
 {
-    uint64_t encoded = run->ids.count;
-    struct bt_ids alone = { 0 };
+    int64_t length = 0;
+    int rc = bt_prompt_length(n->tok, text, size, run->ids.count, &length, err);
 
-    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\n' || text[size - 1] == '\t'))
-        size--;
-    int rc = bt_tokenizer_encode(n->tok, text, size, true, 0, &alone, err);
-    if (!rc) {
-        if (bt_tokenizer_kind(n->tok) == BT_TOKENIZER_BERT)
-            alone.count--; /* [SEP] comes behind the answer */
-        *length = (int64_t)(alone.count < encoded ? alone.count : encoded);
-    }
-    bt_ids_free(&alone);
-    return rc;
+    return rc ? rc : bt_record_set_int(rec, n->prompt_key, length, err);
 }
 
 /* ---------------------------------------------------------------- rejects */
@@ -185,83 +160,13 @@ static int as_reject(int rc, const char *text, size_t size, struct bt_reject *wh
     return BT_OK;
 }
 
-/* The log of lines that were left out: those of records are the writer's. */
-struct reject_log {
-    struct bt_outfile file;
-    bool open;
-    struct bt_tally tally;
-    struct bt_record *entry;
-    struct bt_buf line;
-};
-
-static int log_open(struct reject_log *log, struct bt_err *err)
-{
-    log->entry = bt_record_new();
-    if (!log->entry)
-        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
-    if (!rejects)
-        return BT_OK;
-    int rc = bt_outfile_open(&log->file, rejects, true, err);
-    log->open = !rc;
-    return rc;
-}
-
-static int log_reject(struct reject_log *log, const struct bt_reject *why, struct bt_err *err)
-{
-    int rc = bt_reject_record(why, log->entry, err);
-
-    log->line.size = 0;
-    if (!rc && log->open)
-        rc = bt_reject_line(&log->line, log->tally.total, log->entry, err);
-    if (!rc && log->open)
-        rc = bt_outfile_write(&log->file, log->line.data, log->line.size, err);
-    return rc ? rc : bt_tally_add(&log->tally, log->entry, err);
-}
-
-/* The last line of the log; then, whether there were too many. */
-static int log_finish(struct reject_log *log, uint64_t inputs, struct bt_err *err)
-{
-    char commonest[600];
-    double most = max_rejects < 1 ? max_rejects * (double)inputs : max_rejects;
-    int rc = BT_OK;
-
-    log->line.size = 0;
-    if (log->open)
-        rc = bt_reject_end_line(&log->line, &log->tally, err);
-    if (!rc && log->open)
-        rc = bt_outfile_write(&log->file, log->line.data, log->line.size, err);
-    if (!rc && log->open)
-        rc = bt_outfile_finish(&log->file, err);
-    if (rc || (double)log->tally.total <= most)
-        return rc;
-    bt_tally_describe(&log->tally, commonest, sizeof commonest);
-    return bt_fail(err, BT_ERR_REJECTS, "%s: %" PRIu64 " of %" PRIu64 " lines rejected: %s; mend them or raise --max-rejects",
-                   strcmp(input, "-") ? input : "stdin", log->tally.total, inputs, commonest);
-}
-
-static void log_close(struct reject_log *log)
-{
-    if (log->open)
-        bt_outfile_close(&log->file);
-    bt_tally_free(&log->tally);
-    bt_record_free(log->entry);
-    bt_buf_free(&log->line);
-}
-
 /* ---------------------------------------------------------------- lines */
 
-/* An id in decimal, `behind` what stands there already. */
-static int add_id(struct bt_buf *out, int32_t id, bool behind, struct bt_err *err)
+static int stopped(struct bt_err *err)
 {
-    char digits[16];
-    size_t at = sizeof digits;
-
-    do
-        digits[--at] = (char)('0' + id % 10);
-    while ((id /= 10) > 0);
-    if (behind)
-        digits[--at] = ' ';
-    return bt_buf_add(out, digits + at, sizeof digits - at, err);
+    if (!bt_stop_requested())
+        return BT_OK;
+    return bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again", output);
 }
 
 /* One line of --text: its ids. */
@@ -269,14 +174,14 @@ static int line_of_ids(struct run *run, const char *text, size_t size, struct bt
 {
     int rc = make_text(run, NULL, text, size, err);
 
+    run->replacements += bt_utf8_replacements(text, size);
     if (!rc && train)
         return bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
     for (int t = 0; t < run->count && !rc; t++)
         rc = encode(run, &run->named[t], strcmp(newline, "yes") == 0, err);
     if (rc || count_mode)
         return rc;
-    for (uint64_t i = 0; i < run->ids.count && !rc; i++)
-        rc = add_id(out, run->ids.data[i], i > 0, err);
+    rc = bt_ids_print(&run->ids, out, err);
     return rc ? rc : bt_buf_add(out, "\n", 1, err);
 }
 
@@ -284,19 +189,8 @@ static int line_of_ids(struct run *run, const char *text, size_t size, struct bt
 static int line_of_text(struct run *run, const char *line, size_t size, struct bt_buf *out, struct bt_err *err)
 {
     struct bt_tokenizer *tok = run->named[0].tok;
-    int rc = BT_OK;
+    int rc = bt_ids_parse(&run->ids, line, size, bt_tokenizer_vocab_size(tok), err);
 
-    run->ids.count = 0;
-    for (const char *at = line, *end = line + size; !rc && (at += strspn(at, " \t")) < end;) {
-        char *stop;
-        long long id = strtoll(at, &stop, 10);
-
-        if (stop == at || (*stop && *stop != ' ' && *stop != '\t') || id < 0 || id >= bt_tokenizer_vocab_size(tok))
-            return bt_fail(err, BT_ERR_INPUT, "'%s' is not an id from 0 to %d", bt_quote(at, strcspn(at, " \t")),
-                           bt_tokenizer_vocab_size(tok) - 1);
-        rc = bt_ids_push(&run->ids, (int32_t)id, err);
-        at = stop;
-    }
     run->text.size = 0;
     if (!rc)
         rc = bt_tokenizer_decode(tok, run->ids.data, run->ids.count, !keep_specials, &run->text, err);
@@ -320,11 +214,16 @@ static int flush(struct bt_outfile *file, struct bt_buf *out, struct bt_err *err
     return rc;
 }
 
+static const char *place(void)
+{
+    return strcmp(input, "-") ? input : "stdin";
+}
+
 /* One line, or its reject. */
-static int one_line(struct run *run, struct reject_log *log, const char *line, size_t size, struct bt_buf *out,
+static int one_line(struct run *run, struct bt_reject_log *log, const char *line, size_t size, struct bt_buf *out,
                     struct bt_err *err)
 {
-    struct bt_reject why = { .src = strcmp(input, "-") ? input : "stdin", .off = -1, .bytes = -1 };
+    struct bt_reject why = { .src = place(), .off = -1, .bytes = -1 };
     char detail[256], id[32];
     uint64_t before = out->size;
     int rc = decode_mode ? line_of_text(run, line, size, out, err) : line_of_ids(run, line, size, out, err);
@@ -335,9 +234,9 @@ static int one_line(struct run *run, struct reject_log *log, const char *line, s
     out->size = before;
     snprintf(id, sizeof id, "line %" PRIu64, run->inputs);
     why.id = id;
-    rc = log_reject(log, &why, err);
-    if (!rc && run->inputs == JUDGED_AFTER && max_rejects < 1 && (double)log->tally.total > max_rejects * JUDGED_AFTER)
-        return log_finish(log, run->inputs, err);
+    rc = bt_reject_log_add(log, &why, err);
+    if (!rc && bt_reject_log_is_over(log, run->inputs))
+        rc = bt_reject_log_finish(log, place(), run->inputs, err);
     return rc;
 }
 
@@ -345,7 +244,7 @@ static int run_lines(struct run *run, struct bt_err *err)
 {
     struct bt_lines *lines = NULL;
     struct bt_outfile file = { 0 };
-    struct reject_log log = { 0 };
+    struct bt_reject_log *log = NULL;
     struct bt_buf out = { 0 };
     bool writes = !count_mode && !train;
     const char *line;
@@ -353,13 +252,13 @@ static int run_lines(struct run *run, struct bt_err *err)
     int rc = bt_lines_open(&lines, input, err);
 
     if (!rc)
-        rc = log_open(&log, err);
+        rc = bt_reject_log_open(&log, rejects, max_rejects, err);
     if (!rc && writes)
         rc = bt_outfile_open(&file, output, force, err);
     bool open = !rc && writes;
-    while (!rc && (rc = bt_lines_next(lines, &line, &size, err)) == BT_OK) {
+    while (!rc && (rc = stopped(err)) == BT_OK && (rc = bt_lines_next(lines, &line, &size, err)) == BT_OK) {
         run->inputs++;
-        rc = one_line(run, &log, line, size, &out, err);
+        rc = one_line(run, log, line, size, &out, err);
         if (!rc && open && out.size >= FLUSH_BYTES)
             rc = flush(&file, &out, err);
         bt_progress_update(&run->progress, run->inputs, NULL);
@@ -367,13 +266,13 @@ static int run_lines(struct run *run, struct bt_err *err)
     if (rc == BT_END)
         rc = open ? flush(&file, &out, err) : BT_OK;
     if (!rc)
-        rc = log_finish(&log, run->inputs, err);
+        rc = bt_reject_log_finish(log, place(), run->inputs, err);
     if (!rc && open)
         rc = bt_outfile_finish(&file, err);
-    run->rejected = log.tally.total;
+    run->rejected = log ? bt_reject_log_count(log) : 0;
     if (open)
         bt_outfile_close(&file);
-    log_close(&log);
+    bt_reject_log_close(log);
     bt_buf_free(&out);
     bt_lines_close(lines);
     return rc;
@@ -397,6 +296,8 @@ static int handle_text(struct run *run, struct named *n, const char *field, stru
         bad->why.detail = "neither a text nor a list of texts";
         return BT_OK;
     }
+    if (!n || n == run->named) /* once for each text, not for each tokenizer */
+        run->replacements += bt_utf8_replacements(text.data, text.size);
     rc = make_text(run, field, text.data, text.size, err);
     if (!rc && !n)
         rc = bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
@@ -439,7 +340,6 @@ static int one_field(struct run *run, struct named *n, int f, struct bt_record *
                      struct bt_err *err)
 {
     struct bt_value value = bt_record_get(rec, run->fields[f]);
-    int64_t length = 0;
     int rc;
 
     if (value.kind == BT_ARRAY)
@@ -450,9 +350,7 @@ static int one_field(struct run *run, struct named *n, int f, struct bt_record *
         return rc;
     if (value.kind != BT_ARRAY)
         rc = set_ids(rec, n->keys[f], &run->ids, err);
-    if (!rc && prompt)
-        rc = prompt_length(run, n, prompt, strlen(prompt), &length, err);
-    return rc || !prompt ? rc : bt_record_set_int(rec, n->prompt_key, length, err);
+    return rc || !prompt ? rc : set_prompt_length(run, n, rec, prompt, strlen(prompt), err);
 }
 
 /* The commonest of a list of texts, the first of equals; a text stands for itself. */
@@ -483,24 +381,24 @@ static struct bt_value commonest(struct bt_value list)
 /* The template with the cleaned question in its place, into run->text. */
 static int fill_prompt(struct run *run, struct bt_value question, struct bt_err *err)
 {
-    const char *hole = strstr(prompt, "{question}"), *behind = hole ? hole + strlen("{question}") : NULL;
+    struct bt_buf filled = { 0 };
+    int rc;
 
-    if (!hole) {
-        hole = strstr(prompt, "{}");
-        behind = hole + strlen("{}");
-    }
     run->text.size = 0;
-    int rc = bt_buf_add(&run->text, prompt, (size_t)(hole - prompt), err);
+    rc = add_cleaned(run, "question", question.data, question.size, err);
     if (!rc)
-        rc = add_cleaned(run, "question", question.data, question.size, err);
-    return rc ? rc : bt_buf_add(&run->text, behind, strlen(behind), err);
+        rc = bt_prompt_fill(&filled, prompt, run->text.data, run->text.size, err);
+    run->text.size = 0;
+    if (!rc)
+        rc = bt_buf_add(&run->text, filled.data, filled.size, err);
+    bt_buf_free(&filled);
+    return rc;
 }
 
 /* "text": the question asked, and the answer where there is one. */
 static int ask(struct run *run, struct bt_record *rec, struct bad_text *bad, struct bt_err *err)
 {
     struct bt_value question = bt_record_get(rec, "question"), answer = commonest(bt_record_get(rec, answer_field));
-    int64_t length = 0;
     int rc;
 
     if (question.kind != BT_STR || (answer.kind != BT_STR && answer.kind != BT_ABSENT)) {
@@ -508,6 +406,7 @@ static int ask(struct run *run, struct bt_record *rec, struct bad_text *bad, str
         bad->why.detail = question.kind == BT_STR ? answer_field : "question";
         return BT_OK;
     }
+    run->replacements += bt_utf8_replacements(question.data, question.size);
     rc = as_reject(fill_prompt(run, question, err), question.data, question.size, &bad->why, bad->detail, err);
     if (rc || bad->why.code)
         return rc;
@@ -529,9 +428,7 @@ static int ask(struct run *run, struct bt_record *rec, struct bad_text *bad, str
             break;
         rc = set_ids(rec, n->keys[0], &run->ids, err);
         if (!rc)
-            rc = prompt_length(run, n, run->text.data, prompt_size, &length, err);
-        if (!rc)
-            rc = bt_record_set_int(rec, n->prompt_key, length, err);
+            rc = set_prompt_length(run, n, rec, run->text.data, prompt_size, err);
     }
     return rc;
 }
@@ -541,7 +438,7 @@ static int one_record(struct run *run, struct bt_record *rec, struct bad_text *b
     bool found = false;
     int rc = BT_OK;
 
-    if (asks_question())
+    if (bt_prompt_asks(prompt))
         return ask(run, rec, bad, err);
     for (int f = 0; f < run->field_count && !rc && !bad->why.code; f++) {
         if (bt_record_get(rec, run->fields[f]).kind == BT_ABSENT)
@@ -633,7 +530,7 @@ static int run_records(struct run *run, struct bt_err *err)
 
     if (!rc && writes)
         rc = open_writer(run, &writer, reader, err);
-    while (!rc && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
+    while (!rc && (rc = stopped(err)) == BT_OK && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
         if (!writer || run->inputs >= bt_writer_resume_at(writer))
             rc = put_record(run, reader, writer, rec, err);
         if (!rc && writer)
@@ -651,31 +548,13 @@ static int run_records(struct run *run, struct bt_err *err)
 
 /* ---------------------------------------------------------------- reports */
 
-static uint64_t length_at(const struct named *n, double share)
-{
-    uint64_t seen = 0, rank = (uint64_t)(share * (double)(n->texts - 1));
-
-    for (int i = 0; i < LENGTHS - 1; i++)
-        if ((seen += n->lengths[i]) > rank)
-            return (uint64_t)i;
-    return n->longest;
-}
-
 static int print_counts(const struct run *run, struct bt_err *err)
 {
     struct bt_buf out = { 0 };
-    int rc = bt_buf_printf(&out, err, "tokenizer\ttexts\tids\tshortest\tmedian\tp95\tlongest\tcut\tunknown\n");
+    int rc = bt_text_stats_head(&out, err);
 
-    for (int t = 0; t < run->count && !rc; t++) {
-        const struct named *n = &run->named[t];
-
-        rc = bt_buf_printf(&out, err, "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-                           "\t%.4f\t%.4f\n",
-                           n->name, n->texts, n->ids, n->shortest, n->texts ? length_at(n, 0.5) : 0,
-                           n->texts ? length_at(n, 0.95) : 0, n->longest,
-                           n->texts ? (double)n->cut / (double)n->texts : 0.0,
-                           n->ids ? (double)n->unknown / (double)n->ids : 0.0);
-    }
+    for (int t = 0; t < run->count && !rc; t++)
+        rc = bt_text_stats_row(&run->named[t].stats, run->named[t].name, &out, err);
     if (!rc)
         rc = bt_file_write(output, out.data, out.size, force, err);
     bt_buf_free(&out);
@@ -684,10 +563,12 @@ static int print_counts(const struct run *run, struct bt_err *err)
 
 static void summarize(const struct run *run)
 {
-    for (int t = 0; t < run->count && !decode_mode; t++)
-        bt_note("%s: %s texts, %s ids; %s cut, %s unknown", run->named[t].name, bt_human_count(run->named[t].texts),
-                bt_human_count(run->named[t].ids), bt_human_count(run->named[t].cut),
-                bt_human_count(run->named[t].unknown));
+    for (int t = 0; t < run->count && !decode_mode; t++) {
+        const struct bt_text_stats *s = &run->named[t].stats;
+
+        bt_note("%s: %s texts, %s ids; %s cut, %s unknown", run->named[t].name, bt_human_count(s->texts),
+                bt_human_count(s->ids), bt_human_count(s->cut), bt_human_count(s->unknown));
+    }
     if (run->replacements)
         bt_warn("%s characters U+FFFD in the input: an earlier conversion could not read them",
                 bt_human_count(run->replacements));
@@ -721,8 +602,10 @@ static int check_options(struct bt_err *err)
         return bt_fail(err, BT_ERR_USAGE, "no --tokenizer; give --tokenizer NAME=PATH");
     if ((decode_mode || (text_mode && !count_mode)) && tokenizers.count > 1)
         return bt_fail(err, BT_ERR_USAGE, "lines are of one tokenizer; give --tokenizer once");
-    if (text_mode && (asks_question() || fields.count))
+    if (text_mode && (bt_prompt_asks(prompt) || fields.count))
         return bt_fail(err, BT_ERR_USAGE, "--text has neither fields nor questions; leave out --field and {}");
+    if (prompt && bt_utf8_prefix(prompt, strlen(prompt)) < strlen(prompt))
+        return bt_fail(err, BT_ERR_USAGE, "--prompt is not UTF-8; write it so");
     if (tokenizers.count > MAX_TOKENIZERS || fields.count > MAX_FIELDS)
         return bt_fail(err, BT_ERR_USAGE, "at most %d tokenizers and %d fields", MAX_TOKENIZERS, MAX_FIELDS);
     return BT_OK;
@@ -754,9 +637,9 @@ static int set_up(struct run *run, struct bt_err *err)
     int rc = check_options(err);
 
     run->max_len = max_len ? max_len : text_mode ? 0 : RECORD_MAX_LEN;
-    if (asks_question())
+    if (bt_prompt_asks(prompt))
         run->fields[run->field_count++] = "text";
-    for (size_t i = 0; i < fields.count && !asks_question(); i++)
+    for (size_t i = 0; i < fields.count && !bt_prompt_asks(prompt); i++)
         run->fields[run->field_count++] = fields.items[i];
     if (run->field_count == 0) {
         run->fields[run->field_count++] = "captions";

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "kernels/cpu/block.h"
+#include "kernels/cpu/grid.h"
 #include "kernels/cpu/queue.h"
 #include "kernels/cpu/vec.h"
 #include "libcommon/base/rng.h"
 
 #define QUERY_ROWS ((size_t)24) /* queries whose scores are in cache at once; a multiple of block.c's rows */
-#define SERIAL_MAX ((size_t)1 << 14) /* score elements below which starting threads costs more than it saves */
 
 /* One thread's matrices for one (batch, head), rows padded to whole vectors. */
 struct space {
@@ -119,13 +119,12 @@ static const float *dropout_row(float *factor, const struct bt_attention_shape *
  * that backward finds probabilities of 0). */
 static float softmax_row(float *score, const float *hidden, float scale, size_t n, size_t width)
 {
-    float most = -INFINITY, sum = 0.0f, factor;
+    float most, sum = 0.0f, factor;
 
-    #pragma omp simd reduction(max : most)
-    for (size_t i = 0; i < n; i++) {
+    #pragma omp simd
+    for (size_t i = 0; i < n; i++)
         score[i] = score[i] * scale + hidden[i];
-        most = score[i] > most ? score[i] : most;
-    }
+    most = bt_vec_max(score, n);
     if (most == -INFINITY) {
         memset(score, 0, width * sizeof *score);
         return INFINITY;
@@ -152,7 +151,7 @@ static void forward_head(const struct space *w, const struct bt_attention_shape 
     bt_block_transpose(w->key_t, w->key_width, key, s->key_token_stride, s->keys, s->head_size);
     widen(w->value, w->head_width, value, s->value_token_stride, s->keys, s->head_size);
     for (size_t first = 0; first < s->queries; first += QUERY_ROWS) {
-        size_t rows = s->queries - first < QUERY_ROWS ? s->queries - first : QUERY_ROWS;
+        size_t rows = bt_least(QUERY_ROWS, s->queries - first);
         size_t seen = visible(s, first + rows - 1), seen_width = bt_whole_lanes(seen);
         struct bt_operand q = { query + first * s->query_token_stride, s->query_token_stride, 1 };
         struct bt_operand p = { w->score, w->key_width, 1 };
@@ -186,7 +185,7 @@ static int forward(struct bt_queue *q, float *out, float *lse, const float *quer
 
     if (!space)
         return BT_ERR_MEMORY;
-    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count * s->queries * s->keys > SERIAL_MAX)
+    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count * s->queries * s->keys > BT_PARALLEL_MIN)
     for (size_t bh = 0; bh < count; bh++) {
         size_t b = bh / s->heads, h = bh % s->heads, at = h * s->head_size;
         struct space w;
@@ -282,7 +281,7 @@ static void backward_head(const struct space *w, const struct bt_attention_shape
     memset(w->dkey, 0, s->keys * hw * sizeof *w->dkey);
     memset(w->dvalue, 0, s->keys * hw * sizeof *w->dvalue);
     for (size_t first = 0; first < s->queries; first += QUERY_ROWS) {
-        size_t rows = s->queries - first < QUERY_ROWS ? s->queries - first : QUERY_ROWS;
+        size_t rows = bt_least(QUERY_ROWS, s->queries - first);
 
         widen(w->query, hw, query + first * s->query_token_stride, s->query_token_stride, rows, s->head_size);
         widen(w->dout, hw, dout + first * width, width, rows, s->head_size);
@@ -304,7 +303,7 @@ static int backward(struct bt_queue *q, float *dquery, float *dkey, float *dvalu
 
     if (!space)
         return BT_ERR_MEMORY;
-    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count * s->queries * s->keys > SERIAL_MAX)
+    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count * s->queries * s->keys > BT_PARALLEL_MIN)
     for (size_t bh = 0; bh < count; bh++) {
         size_t b = bh / s->heads, h = bh % s->heads, at = h * s->head_size;
         size_t q_at = b * s->query_batch_stride + at, k_at = b * s->key_batch_stride + at;

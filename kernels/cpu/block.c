@@ -59,6 +59,54 @@ void bt_block_product(float *c, size_t c_stride, struct bt_operand a, const floa
         column_of_tiles(1, c + j, c_stride, a, b + j, b_stride, add, m, k);
 }
 
+/* One row of b against all of a; k is cut into whole vectors and a rest. */
+static inline __attribute__((always_inline)) void dots(const size_t rows, float *c, size_t c_stride, const float *a,
+                                                       size_t a_stride, const float *b, size_t k)
+{
+    bt_lanes even[BT_DOTS_ROWS], odd[BT_DOTS_ROWS];
+    size_t i = 0;
+
+    for (size_t r = 0; r < rows; r++)
+        even[r] = odd[r] = (bt_lanes){ 0 };
+    for (; i + 2 * BT_LANES <= k; i += 2 * BT_LANES) {
+        bt_lanes b0 = *(const bt_lanes *)(b + i), b1 = *(const bt_lanes *)(b + i + BT_LANES);
+
+        __builtin_prefetch(b + i + 512);
+        for (size_t r = 0; r < rows; r++) {
+            even[r] += *(const bt_lanes *)(a + r * a_stride + i) * b0;
+            odd[r] += *(const bt_lanes *)(a + r * a_stride + i + BT_LANES) * b1;
+        }
+    }
+    for (size_t r = 0; r < rows; r++) {
+        bt_lanes both = even[r] + odd[r];
+        float sum = 0.0f;
+
+        for (size_t j = 0; j < BT_LANES; j++)
+            sum += both[j];
+        for (size_t j = i; j < k; j++)
+            sum += a[r * a_stride + j] * b[j];
+        c[r * c_stride] = sum;
+    }
+}
+
+void bt_block_dots(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t m,
+                   size_t n, size_t k)
+{
+    for (size_t j = 0; j < n; j++, b += b_stride, c++) {
+        switch (m) {
+        case 8: dots(8, c, c_stride, a, a_stride, b, k); break;
+        case 7: dots(7, c, c_stride, a, a_stride, b, k); break;
+        case 6: dots(6, c, c_stride, a, a_stride, b, k); break;
+        case 5: dots(5, c, c_stride, a, a_stride, b, k); break;
+        case 4: dots(4, c, c_stride, a, a_stride, b, k); break;
+        case 3: dots(3, c, c_stride, a, a_stride, b, k); break;
+        case 2: dots(2, c, c_stride, a, a_stride, b, k); break;
+        case 1: dots(1, c, c_stride, a, a_stride, b, k); break;
+        default: break;
+        }
+    }
+}
+
 void bt_block_transpose(float *to, size_t to_stride, const float *from, size_t from_stride, size_t m, size_t n)
 {
     size_t i = 0;

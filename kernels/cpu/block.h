@@ -31,6 +31,12 @@ struct bt_operand {
 void bt_block_product(float *c, size_t c_stride, struct bt_operand a, const float *b, size_t b_stride, bool add,
                       size_t m, size_t n, size_t k);
 
+/* c[r, j] = a_r b_j for at most BT_DOTS_ROWS rows: b, [n, k], is read once, as fast as memory gives it. A row's result
+ * does not depend on how many rows there are. */
+#define BT_DOTS_ROWS ((size_t)8)
+void bt_block_dots(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t m,
+                   size_t n, size_t k);
+
 /* to[j, i] = from[i, j] for i < m, j < n, and 0 for m <= i < bt_whole_lanes(m). */
 void bt_block_transpose(float *to, size_t to_stride, const float *from, size_t from_stride, size_t m, size_t n);
 

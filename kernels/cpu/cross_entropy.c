@@ -2,10 +2,10 @@
 
 #include <math.h>
 
+#include "kernels/cpu/grid.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/vec.h"
 
-#define SERIAL_MAX ((size_t)8192)    /* logits below which starting threads costs more than it saves */
 #define CHUNK      ((size_t)1 << 23) /* logits that the linear form holds at once, at least ROWS_MIN rows of them */
 #define ROWS_MIN   ((size_t)64)
 
@@ -35,11 +35,8 @@ static size_t labelled_rows(const struct labels *l, size_t rows)
 
 static float log_sum_exp(const float *z, size_t n)
 {
-    float most = -INFINITY, sum = 0.0f;
+    float most = bt_vec_max(z, n), sum = 0.0f;
 
-    #pragma omp simd reduction(max : most)
-    for (size_t i = 0; i < n; i++)
-        most = z[i] > most ? z[i] : most;
     #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += bt_vec_exp(z[i] - most);
@@ -50,7 +47,7 @@ static float log_sum_exp(const float *z, size_t n)
 static void forward_rows(struct bt_queue *q, float *row_loss, float *lse, const float *logits, const struct labels *l,
                          size_t rows, size_t classes)
 {
-    #pragma omp parallel for num_threads(q->threads) if (rows * classes > SERIAL_MAX)
+    #pragma omp parallel for num_threads(q->threads) if (rows * classes > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++) {
         const float *z = logits + r * classes;
         const int32_t *label = l->label + r * l->per_row;
@@ -85,7 +82,7 @@ static float mean_loss(const float *row_loss, const struct labels *l, size_t row
 static void backward_rows(struct bt_queue *q, float *to, bool add, float scale, const float *lse, const float *logits,
                           const struct labels *l, size_t rows, size_t classes)
 {
-    #pragma omp parallel for num_threads(q->threads) if (rows * classes > SERIAL_MAX)
+    #pragma omp parallel for num_threads(q->threads) if (rows * classes > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++) {
         const float *z = logits + r * classes;
         const int32_t *label = l->label + r * l->per_row;
@@ -134,14 +131,14 @@ static int backward(struct bt_queue *q, float *dlogits, const float *dloss, cons
 
 const struct bt_cross_entropy bt_cross_entropy_cpu = { forward, backward };
 
-/* ---- linear form ---- */
+/* ---- linear form: bt_linear_cpu.forward takes no workspace, so ours stays ---- */
 
 /* Rows whose logits are held at once: a function of the shape alone. */
 static size_t chunk_rows(size_t rows, size_t classes)
 {
     size_t most = CHUNK / classes > ROWS_MIN ? CHUNK / classes / ROWS_MIN * ROWS_MIN : ROWS_MIN;
 
-    return rows < most ? rows : most;
+    return bt_least(rows, most);
 }
 
 static int linear_forward(struct bt_queue *q, float *loss, float *lse, const float *x, const float *weight,
@@ -154,7 +151,7 @@ static int linear_forward(struct bt_queue *q, float *loss, float *lse, const flo
     int rc = logits ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t first = 0; first < rows && !rc; first += chunk) {
-        size_t count = rows - first < chunk ? rows - first : chunk;
+        size_t count = bt_least(chunk, rows - first);
         struct labels l = { labels + first, 1, smoothing };
 
         rc = bt_linear_cpu.forward(q, logits, NULL, x + first * in, weight, bias, BT_ACT_NONE, count, in, classes);
@@ -177,7 +174,7 @@ static int linear_backward(struct bt_queue *q, float *dx, float *dweight, float 
     int rc = g ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t first = 0; first < rows && !rc && labelled; first += chunk) {
-        size_t count = rows - first < chunk ? rows - first : chunk;
+        size_t count = bt_least(chunk, rows - first);
         struct labels l = { labels + first, 1, smoothing };
 
         rc = bt_linear_cpu.forward(q, g, NULL, x + first * in, weight, bias, BT_ACT_NONE, count, in, classes);

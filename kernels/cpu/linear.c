@@ -3,12 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu/grid.h"
 #include "kernels/cpu/vec.h"
 
-#define BAND        ((size_t)64)    /* columns of a bias gradient that one thread sums */
-#define RUN         ((size_t)64)    /* rows summed before the sum joins the total: rounding does not pile up */
-#define SERIAL_MAX  ((size_t)16384) /* elements below which starting threads costs more than it saves */
-#define PAD_MIN     ((size_t)32)    /* rows from which a padded copy of the weight pays */
+#define PAD_MIN ((size_t)32) /* rows from which a padded copy of the weight pays */
 
 /* ---- forward ---- */
 
@@ -98,11 +96,11 @@ static void slope(float *g, const float *dy, const float *saved, enum bt_act act
 
 static void add_column_sums(float *restrict to, const float *restrict g, size_t stride, size_t rows, size_t columns)
 {
-    float total[BAND] = { 0 };
+    float total[BT_BAND] = { 0 };
 
-    for (size_t first = 0; first < rows; first += RUN) {
-        size_t end = rows - first < RUN ? rows : first + RUN;
-        float run[BAND] = { 0 };
+    for (size_t first = 0; first < rows; first += BT_ROW_RUN) {
+        size_t end = bt_least(rows, first + BT_ROW_RUN);
+        float run[BT_BAND] = { 0 };
 
         for (size_t r = first; r < end; r++) {
             #pragma omp simd
@@ -178,9 +176,9 @@ int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *db
         rc = bt_matmul(q, dweight, in, left, right, true, out, in, rows, NULL, NULL);
     }
     if (!rc && dbias) {
-        #pragma omp parallel for num_threads(q->threads) if (rows * out > SERIAL_MAX)
-        for (size_t column = 0; column < out; column += BAND)
-            add_column_sums(dbias + column, g + column, g_stride, rows, out - column < BAND ? out - column : BAND);
+        #pragma omp parallel for num_threads(q->threads) if (rows * out > BT_PARALLEL_MIN)
+        for (size_t column = 0; column < out; column += BT_BAND)
+            add_column_sums(dbias + column, g + column, g_stride, rows, bt_least(BT_BAND, out - column));
     }
     return rc;
 }
@@ -198,7 +196,7 @@ static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias,
     if (!own)
         return bt_linear_gradients(q, dx, dweight, dbias, dy, out, x, weight, rows, in, out, space);
 
-    #pragma omp parallel for num_threads(q->threads) if (rows * out > SERIAL_MAX)
+    #pragma omp parallel for num_threads(q->threads) if (rows * out > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++)
         slope(space + r * stride, dy + r * out, saved ? saved + r * out : NULL, act, out);
     return bt_linear_gradients(q, dx, dweight, dbias, space, stride, x, weight, rows, in, out, space + own_floats);

@@ -4,20 +4,16 @@
 #include <omp.h>
 #include <string.h>
 
-/* A tile at best: its operands stay in the second-level cache of a core for a few hundred terms. */
-#define TILE_ROWS    ((size_t)128)
-#define TILE_COLUMNS ((size_t)256)
-/* Tiles that a product should have, so that many cores find work; not below these sides. */
+#include "kernels/cpu/block.h"
+#include "kernels/cpu/grid.h"
+
+/* A tile at best, and at least; between them, small enough that many cores find work. */
+#define TILE_ROWS    ((size_t)256)
+#define TILE_COLUMNS ((size_t)512)
+#define TILE_MIN     ((size_t)64)
 #define TILES_WANTED ((size_t)32)
-#define ROWS_MIN     ((size_t)64)
-#define COLUMNS_MIN  ((size_t)64)
 /* Multiply-adds below which starting threads costs more than it saves. */
 #define ALONE_MAX ((size_t)1 << 15)
-
-static size_t pieces(size_t n, size_t piece)
-{
-    return (n + piece - 1) / piece;
-}
 
 int bt_matmul_alone(float *c, size_t c_stride, struct bt_matrix a, struct bt_matrix b, bool add, size_t m, size_t n,
                     size_t k)
@@ -26,6 +22,10 @@ int bt_matmul_alone(float *c, size_t c_stride, struct bt_matrix a, struct bt_mat
     int threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     dnnl_status_t status;
 
+    if (m <= BT_DOTS_ROWS && !a.transposed && b.transposed && !add) { /* a step of generation, bound by memory */
+        bt_block_dots(c, c_stride, a.data, a.stride, b.data, b.stride, m, n, k);
+        return BT_OK;
+    }
     if (threads > 1)
         omp_set_num_threads(1);
     status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n,
@@ -47,20 +47,20 @@ int bt_matmul(struct bt_queue *q, float *c, size_t c_stride, struct bt_matrix a,
     size_t tile_rows = TILE_ROWS, tile_columns = TILE_COLUMNS, across, count;
     int rc = BT_OK;
 
-    if (tile_columns > COLUMNS_MIN && pieces(m, tile_rows) * pieces(n, tile_columns) < TILES_WANTED)
-        tile_columns /= 2;
-    if (tile_rows > ROWS_MIN && pieces(m, tile_rows) * pieces(n, tile_columns) < TILES_WANTED)
-        tile_rows /= 2;
-    if (tile_columns > COLUMNS_MIN && pieces(m, tile_rows) * pieces(n, tile_columns) < TILES_WANTED)
-        tile_columns /= 2;
-    across = pieces(n, tile_columns);
-    count = pieces(m, tile_rows) * across;
+    while (tile_columns > TILE_MIN && bt_pieces(m, tile_rows) * bt_pieces(n, tile_columns) < TILES_WANTED) {
+        if (tile_columns > tile_rows)
+            tile_columns /= 2;
+        else
+            tile_rows /= 2;
+    }
+    across = bt_pieces(n, tile_columns);
+    count = bt_pieces(m, tile_rows) * across;
 
     #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count > 1 && m * n * k > ALONE_MAX)
     for (size_t t = 0; t < count; t++) {
         size_t row = t / across * tile_rows, column = t % across * tile_columns;
-        size_t rows = m - row < tile_rows ? m - row : tile_rows;
-        size_t columns = n - column < tile_columns ? n - column : tile_columns;
+        size_t rows = bt_least(tile_rows, m - row);
+        size_t columns = bt_least(tile_columns, n - column);
         float *tile = c + row * c_stride + column;
         struct bt_matrix left = { element(a, row, 0), a.stride, a.transposed };
         struct bt_matrix right = { element(b, 0, column), b.stride, b.transposed };

@@ -3,11 +3,11 @@
 #include <math.h>
 #include <omp.h>
 
+#include "kernels/cpu/grid.h"
 #include "kernels/cpu/matmul.h"
 
 #define ROWS  ((size_t)64)  /* vectors, and entries of the table, whose products are in cache at once */
 #define TABLE ((size_t)256)
-#define ALONE_MAX ((size_t)1 << 15)
 
 static float square(const float *x, size_t n)
 {
@@ -45,7 +45,7 @@ static int nearest_rows(int32_t *index, const float *x, const float *table, cons
         index[r] = 0; /* a vector that is not finite is near to nothing */
     }
     for (size_t first = 0; first < table_rows && !rc; first += TABLE) {
-        size_t count = table_rows - first < TABLE ? table_rows - first : TABLE;
+        size_t count = bt_least(TABLE, table_rows - first);
         struct bt_matrix left = { x, width, false }, right = { table + first * width, width, true };
 
         rc = bt_matmul_alone(product, TABLE, left, right, false, rows, count, width);
@@ -65,14 +65,14 @@ static int forward(struct bt_queue *q, int32_t *index, const float *x, const flo
 
     if (!norm)
         return BT_ERR_MEMORY;
-    #pragma omp parallel num_threads(q->threads) if (rows * width * table_rows > ALONE_MAX)
+    #pragma omp parallel num_threads(q->threads) if (rows * width * table_rows > BT_PARALLEL_MIN)
     {
         #pragma omp for
         for (size_t v = 0; v < table_rows; v++)
             norm[v] = square(table + v * width, width);
         #pragma omp for schedule(dynamic)
         for (size_t first = 0; first < rows; first += ROWS) {
-            size_t count = rows - first < ROWS ? rows - first : ROWS;
+            size_t count = bt_least(ROWS, rows - first);
             float *product = products + (size_t)omp_get_thread_num() * ROWS * TABLE;
             int rows_rc = nearest_rows(index + first, x + first * width, table, norm, product, count, width, table_rows);
 

@@ -4,6 +4,7 @@
 #define BT_KERNELS_CPU_VEC_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* e^x to 2 units in the last place; 0 below -87 (and at minus infinity), e^88 above 88.
@@ -25,6 +26,26 @@ static inline float bt_vec_exp(float x)
     p = p * r * r + r + 1.0f;
     power.i = ((int32_t)whole + 127) * (1 << 23);
     return x < -87.0f ? 0.0f : p * power.f;
+}
+
+/* Largest of n floats, minus infinity of none. Sixteen maxima side by side: compilers leave a plain one serial. */
+static inline float bt_vec_max(const float *x, size_t n)
+{
+    float most[16], all = -INFINITY;
+    size_t i = 0;
+
+    for (size_t j = 0; j < 16; j++)
+        most[j] = -INFINITY;
+    for (; i + 16 <= n; i += 16) {
+        #pragma omp simd
+        for (size_t j = 0; j < 16; j++)
+            most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
+    }
+    for (; i < n; i++)
+        all = x[i] > all ? x[i] : all;
+    for (size_t j = 0; j < 16; j++)
+        all = most[j] > all ? most[j] : all;
+    return all;
 }
 
 /* tanh x. Polynomial below 0.625: Cephes tanhf. */

@@ -27,9 +27,9 @@ struct bt_annotations {
     struct bt_annotations_stats stats;
     struct shared_root *roots;
     struct bt_reader_of_items *reader;
-    struct bt_item held;      /* an entry of which captions are left, or the first of another picture */
+    struct bt_item held; /* an entry of which captions are left, or the first of another picture */
     bool have_held;
-    size_t caption_at;        /* BT_GROUP_CAPTION: the next caption of `held` */
+    size_t caption_at; /* BT_GROUP_CAPTION: the next caption of `held` */
 };
 
 /* ---- which form ---- */
@@ -38,9 +38,9 @@ static const struct form {
     const char *name;
     bt_reader_maker *make;
 } forms[] = {
-    { "coco", bt_read_coco },   { "karpathy", bt_read_karpathy }, { "lavis", bt_read_list },
-    { "vqa", bt_read_vqa },     { "jsonl", bt_read_lines },       { "folder", bt_read_folder },
-    { "text", bt_read_text },   { "picture", bt_read_picture },
+    { "coco", bt_read_coco }, { "karpathy", bt_read_karpathy }, { "lavis", bt_read_list },
+    { "vqa", bt_read_vqa },   { "jsonl", bt_read_lines },       { "folder", bt_read_folder },
+    { "text", bt_read_text }, { "picture", bt_read_picture },
 };
 
 static bt_reader_maker *form_named(const char *name)
@@ -51,7 +51,8 @@ static bt_reader_maker *form_named(const char *name)
     return NULL;
 }
 
-/* The first element of one array of an object, NULL when the array is empty; false when there is no such array. */
+/* The first element of one array of an object, NULL when the array is empty; false when there is no such
+ * array. */
 static bool first_of(const char *path, const char *member, json_t **element)
 {
     struct bt_json_array *array = NULL;
@@ -76,11 +77,14 @@ static int form_of_object(bt_reader_maker **make, const char *path, struct bt_er
     else if (first_of(path, "questions", &element))
         *make = bt_read_vqa;
     else if (first_of(path, "annotations", &element))
-        rc = bt_fail(err, BT_ERR_INPUT, "%s: annotations alone; name their question file, and these with --annotations",
+        rc = bt_fail(err, BT_ERR_INPUT,
+                     "%s: annotations alone; name their question file, and these with --annotations",
                      bt_quote_str(path));
     else
-        rc = bt_fail(err, BT_ERR_INPUT, "%s: a JSON object with neither 'images' nor 'questions', or damaged; name its "
-                     "form with --format to see where it fails", bt_quote_str(path));
+        rc = bt_fail(err, BT_ERR_INPUT,
+                     "%s: a JSON object with neither 'images' nor 'questions', or damaged; name its "
+                     "form with --format to see where it fails",
+                     bt_quote_str(path));
     json_decref(element);
     return rc;
 }
@@ -97,7 +101,8 @@ static bool is_json_line(const char *head, size_t size)
         return false;
     if (bt_json_parse(&object, "", head, end ? (size_t)(end - head) : size, &ignored))
         return false;
-    yes = !json_is_array(json_object_get(object, "images")) && !json_is_array(json_object_get(object, "questions")) &&
+    yes = !json_is_array(json_object_get(object, "images")) &&
+          !json_is_array(json_object_get(object, "questions")) &&
           !json_is_array(json_object_get(object, "annotations"));
     json_decref(object);
     return yes;
@@ -125,7 +130,8 @@ static int recognise(bt_reader_maker **make, const char *path, struct bt_err *er
     int rc;
 
     if (strcmp(path, "-") == 0)
-        return bt_fail(err, BT_ERR_USAGE, "stdin: its form cannot be looked up; name it with --format=jsonl or text");
+        return bt_fail(err, BT_ERR_USAGE,
+                       "stdin: its form cannot be looked up; name it with --format=jsonl or text");
     if (bt_path_is_dir(path)) {
         *make = bt_read_folder;
         return BT_OK;
@@ -192,7 +198,8 @@ static const char *base_name(const char *path)
 }
 
 /* Pictures lie in the folder that is the input, else under --images, else beside the file. */
-static int place_input(struct bt_annotations *a, struct bt_place *place, bt_reader_maker *make, struct bt_err *err)
+static int place_input(struct bt_annotations *a, struct bt_place *place, bt_reader_maker *make,
+                       struct bt_err *err)
 {
     const char *slash = strrchr(place->path, '/');
     char *dir;
@@ -215,8 +222,10 @@ static int place_input(struct bt_annotations *a, struct bt_place *place, bt_read
 
 static int open_next(struct bt_annotations *a, struct bt_err *err)
 {
-    struct bt_place place = { .path = a->inputs[a->at], .name = base_name(a->inputs[a->at]),
-                              .options = &a->options, .stats = &a->stats };
+    struct bt_place place = { .path = a->inputs[a->at],
+                              .name = base_name(a->inputs[a->at]),
+                              .options = &a->options,
+                              .stats = &a->stats };
     bt_reader_maker *make = NULL;
     int rc = BT_OK;
 
@@ -360,7 +369,8 @@ static const json_t *captions_of(const struct bt_item *item)
 }
 
 /* Caption `i` of the entry as an item of its own. */
-static int one_caption(const struct bt_item *entry, size_t i, bool text_only, struct bt_item *item, struct bt_err *err)
+static int one_caption(const struct bt_item *entry, size_t i, bool text_only, struct bt_item *item,
+                       struct bt_err *err)
 {
     json_t *caption = json_array_get(captions_of(entry), i);
     size_t count = json_array_size(captions_of(entry));
@@ -390,7 +400,8 @@ static int next_caption(struct bt_annotations *a, struct bt_item *item, struct b
         if (rc)
             return rc;
         a->caption_at = 0;
-        if (a->held.reject.code || !(all || a->held.by_caption) || json_array_size(captions_of(&a->held)) == 0) {
+        if (a->held.reject.code || !(all || a->held.by_caption) ||
+            json_array_size(captions_of(&a->held)) == 0) {
             *item = a->held;
             a->held = (struct bt_item){ 0 };
             if (a->options.text_only && !item->reject.code && !json_object_get(item->fields, "text"))

@@ -1,7 +1,7 @@
-/* What people have on disk - folders, caption and question files in the forms of COCO, LAVIS, Karpathy and VQAv2, JSON
- * lines, sentences - read as one sequence of items: a picture's path and the fields that go with it. Streams; only a
- * file whose parts have to be joined (COCO's captions, VQAv2's answers) is held, without its pictures.
- * Source: data.md 3, 10; formats.md 4 (reject codes), 11 (text and paths). */
+/* What people have on disk - folders, caption and question files in the forms of COCO, LAVIS, Karpathy and
+ * VQAv2, JSON lines, sentences - read as one sequence of items: a picture's path and the fields that go
+ * with it. Streams; only a file whose parts have to be joined (COCO's captions, VQAv2's answers) is held,
+ * without its pictures. Source: data.md 3, 10; formats.md 4 (reject codes), 11 (text and paths). */
 #ifndef BT_IMAGE_ANNOTATIONS_H
 #define BT_IMAGE_ANNOTATIONS_H
 
@@ -16,21 +16,22 @@ enum bt_group {
 };
 
 struct bt_annotations_options {
-    const char *format;     /* NULL or "auto": by content; else a name of bt_annotations_formats */
+    const char *format;     /* NULL or "auto": by content; else one of BT_ANNOTATIONS_FORMATS */
     const char *images;     /* folder of the pictures; NULL: that of the annotation file */
     const char *answers;    /* VQAv2 annotation file for a question file; NULL: none */
     const char *split;      /* take only this one, "train" includes Karpathy's "restval"; NULL: all */
     const char *map_prefix; /* "OLD=NEW", for picture paths; NULL: none */
     enum bt_group group;
-    bool text_only;         /* captions as sentences, no pictures */
+    bool text_only; /* captions as sentences, no pictures */
 };
 #define BT_ANNOTATIONS_FORMATS "auto|coco|karpathy|lavis|vqa|jsonl|folder|picture|text"
 
-/* One record to be. `fields` is an object of the record's fields (bt.sample: image_id, captions, question, ...), each
- * a string, an integer or an array of strings. A bad item has reject.code and possibly no fields. */
+/* One record to be. `fields` is an object of the record's fields (bt.sample: image_id, captions, question,
+ * ...), each a string, an integer or an array of strings. A bad item has reject.code and possibly no
+ * fields. */
 struct bt_item {
-    char *id;      /* unique in its file: the source's own id, else "file:index" */
-    char *image;   /* below `root`; NULL: no picture */
+    char *id;    /* unique in its file: the source's own id, else "file:index" */
+    char *image; /* below `root`; NULL: no picture */
     const struct bt_root *root;
     json_t *fields;
     const char *src; /* the input, without its folders; for pictures by themselves their path */
@@ -46,15 +47,15 @@ struct bt_annotations_stats {
     uint64_t pictures, captions; /* found in folders */
     uint64_t ignored;            /* files in folders that are neither picture nor caption */
     char ignored_example[100];
-    uint64_t blank_lines;        /* in sentence files */
-    uint64_t other_split;        /* entries of another split than the one asked for */
-    uint64_t orphans;            /* captions of pictures that are not in their file */
+    uint64_t blank_lines; /* in sentence files */
+    uint64_t other_split; /* entries of another split than the one asked for */
+    uint64_t orphans;     /* captions of pictures that are not in their file */
 };
 
 struct bt_annotations;
 
-/* Several inputs are read one after the other. Each is a folder, a picture, an annotation file, or "-" (stdin, for
- * jsonl and text, with the format named). The paths and options must outlive it. */
+/* Several inputs are read one after the other. Each is a folder, a picture, an annotation file, or "-"
+ * (stdin, for jsonl and text, with the format named). The paths and options must outlive it. */
 int bt_annotations_open(struct bt_annotations **a, const char *const *inputs, size_t count,
                         const struct bt_annotations_options *options, struct bt_err *err);
 /* The next item, which the caller clears; BT_END after the last. */
@@ -64,8 +65,8 @@ void bt_item_clear(struct bt_item *item);
 /* Items refer to its roots: clear them and release their pictures first. */
 void bt_annotations_close(struct bt_annotations *a);
 
-/* Identity of an input, for provenance and resuming: bytes, and xxh64 of the first and last 64 KiB; of a folder,
- * number and hash of its file names. stdin gives 0, 0. */
+/* Identity of an input, for provenance and resuming: bytes, and xxh64 of the first and last 64 KiB; of a
+ * folder, number and hash of its file names. stdin gives 0, 0. */
 int bt_annotations_identity(const char *input, uint64_t *bytes, uint64_t *hash, struct bt_err *err);
 
 #endif

@@ -7,10 +7,10 @@
 enum { BT_IMAGE_MAX_SIDE = 32768, BT_IMAGE_MAX_SCANS = 100, BT_IMAGE_MAX_CHUNKS = 1000 };
 
 /* Each has recognised its own signature by the time it is called. */
-int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
-                   struct bt_image_reject *reject);
-int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
-                  struct bt_image_reject *reject);
+int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
+                   const struct bt_image_options *options, struct bt_image_reject *reject);
+int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
+                  const struct bt_image_options *options, struct bt_image_reject *reject);
 
 /* Forms the reject and returns BT_ERR_IMAGE. */
 int bt_image_refuse(struct bt_image_reject *reject, const char *code, const char *fmt, ...)

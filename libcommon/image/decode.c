@@ -29,11 +29,12 @@ int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct b
                                (unsigned long long)width, (unsigned long long)height, BT_IMAGE_MAX_SIDE);
     if (!bt_mul_u64(width, height, &pixels) || pixels > limit)
         return bt_image_refuse(reject, "IMG_TOO_LARGE", "%llu x %llu pixels, the limit is %llu in all",
-                               (unsigned long long)width, (unsigned long long)height, (unsigned long long)limit);
+                               (unsigned long long)width, (unsigned long long)height,
+                               (unsigned long long)limit);
     *rgb = calloc((size_t)pixels, 3);
     if (!*rgb)
-        return bt_image_refuse(reject, "DECODE_MEM", "no memory for %llu x %llu pixels", (unsigned long long)width,
-                               (unsigned long long)height);
+        return bt_image_refuse(reject, "DECODE_MEM", "no memory for %llu x %llu pixels",
+                               (unsigned long long)width, (unsigned long long)height);
     return BT_OK;
 }
 
@@ -140,8 +141,8 @@ bool bt_image_is_picture(const void *bytes, size_t size)
     return is_jpeg(bytes, size) || (s && s->picture);
 }
 
-int bt_image_decode(struct bt_image *image, const void *bytes, size_t size, const struct bt_image_options *options,
-                    struct bt_image_reject *reject)
+int bt_image_decode(struct bt_image *image, const void *bytes, size_t size,
+                    const struct bt_image_options *options, struct bt_image_reject *reject)
 {
     static const struct bt_image_options strict = { 0, false, false };
     const struct signature *s = find_signature(bytes, size);

@@ -1,5 +1,5 @@
-/* The one tag of Exif that matters here: orientation, so that a run can say how many pictures lie on their side.
- * A segment that does not parse counts as none. Source: images.md 2.3, TIFF 6.0 section 2. */
+/* The one tag of Exif that matters here: orientation, so that a run can say how many pictures lie on their
+ * side. A segment that does not parse counts as none. Source: images.md 2.3, TIFF 6.0 section 2. */
 #include <string.h>
 
 #include "libcommon/image/codec.h"

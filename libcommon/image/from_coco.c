@@ -1,5 +1,5 @@
-/* Readers of COCO's captions: the official object (images and annotations, to be joined) and Karpathy's (a picture with
- * its sentences). data.md 3.5. */
+/* Readers of COCO's captions: the official object (images and annotations, to be joined) and Karpathy's (a
+ * picture with its sentences). data.md 3.5. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +50,8 @@ static int add_caption(struct coco *c, const json_t *o, const struct bt_json_arr
     int rc;
 
     if (!json_is_integer(image_id) || !json_is_string(text))
-        return bt_fail(err, BT_ERR_INPUT, "%s:%llu: annotation without 'image_id' and 'caption'; is this a caption file?",
+        return bt_fail(err, BT_ERR_INPUT,
+                       "%s:%llu: annotation without 'image_id' and 'caption'; is this a caption file?",
                        c->base.place.path, (unsigned long long)bt_json_array_line(array));
     rc = bt_grow(&c->captions, &c->capacity, c->count + 1, sizeof *c->captions, err);
     if (rc)
@@ -144,8 +145,8 @@ static int next_coco(struct bt_reader_of_items *r, struct bt_item *item, struct 
     id = json_object_get(o, "id");
     name = json_object_get(o, "file_name");
     if (!json_is_integer(id) || (name && !json_is_string(name))) {
-        rc = bt_fail(err, BT_ERR_INPUT, "%s:%llu: image without integer 'id' and string 'file_name'", r->place.path,
-                     (unsigned long long)bt_json_array_line(c->images));
+        rc = bt_fail(err, BT_ERR_INPUT, "%s:%llu: image without integer 'id' and string 'file_name'",
+                     r->place.path, (unsigned long long)bt_json_array_line(c->images));
     } else {
         item->id = bt_id_text(id);
         rc = bt_item_set(item, "image_id", json_incref(id), err);
@@ -211,7 +212,8 @@ static int sentences(struct bt_item *item, const json_t *o, struct bt_err *err)
     return set_captions(item, texts, ids, err);
 }
 
-static int karpathy_image(struct bt_item *item, const json_t *o, const struct bt_place *place, struct bt_err *err)
+static int karpathy_image(struct bt_item *item, const json_t *o, const struct bt_place *place,
+                          struct bt_err *err)
 {
     const char *folder = json_string_value(json_object_get(o, "filepath"));
     const char *name = json_string_value(json_object_get(o, "filename"));

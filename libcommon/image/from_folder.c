@@ -1,4 +1,5 @@
-/* Readers of pictures that lie in a folder, with captions beside them in .txt files of the same stem, or alone. */
+/* Readers of pictures that lie in a folder, with captions beside them in .txt files of the same stem, or
+ * alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static const char *find_sidecar(const struct folder *f, size_t picture)
 }
 
 /* Each line of the sidecar that is not blank is a caption. */
-static int take_sidecar(struct bt_item *item, const struct bt_place *place, const char *path, struct bt_err *err)
+static int take_sidecar(struct bt_item *item, const struct bt_place *place, const char *path,
+                        struct bt_err *err)
 {
     struct bt_image_reject reject;
     json_t *captions, *caption;
@@ -104,7 +106,8 @@ static bool is_picture(const struct bt_place *place, const char *path)
     return yes;
 }
 
-static int set_picture(struct bt_item *item, const struct bt_place *place, const char *path, struct bt_err *err)
+static int set_picture(struct bt_item *item, const struct bt_place *place, const char *path,
+                       struct bt_err *err)
 {
     item->root = place->root;
     item->src = path;
@@ -157,7 +160,8 @@ static int next_only(struct bt_reader_of_items *r, struct bt_item *item, struct 
 }
 
 static int make(struct bt_reader_of_items **r, const struct bt_place *place,
-                int (*next)(struct bt_reader_of_items *, struct bt_item *, struct bt_err *), struct bt_err *err)
+                int (*next)(struct bt_reader_of_items *, struct bt_item *, struct bt_err *),
+                struct bt_err *err)
 {
     struct folder *f = bt_alloc(1, sizeof *f, err);
 

@@ -133,7 +133,8 @@ int bt_read_list(struct bt_reader_of_items **r, const struct bt_place *place, st
 }
 
 static int read_lines(struct bt_reader_of_items **r, const struct bt_place *place,
-                      int (*next)(struct bt_reader_of_items *, struct bt_item *, struct bt_err *), struct bt_err *err)
+                      int (*next)(struct bt_reader_of_items *, struct bt_item *, struct bt_err *),
+                      struct bt_err *err)
 {
     struct list *l = new_list(place, err);
     int rc = l ? bt_lines_open(&l->lines, place->path, err) : BT_ERR_MEMORY;

@@ -1,5 +1,5 @@
-/* Reader of VQAv2's official pair: a question file and, where there are answers, an annotation file. The picture is
- * found by its number. data.md 3.5. */
+/* Reader of VQAv2's official pair: a question file and, where there are answers, an annotation file. The
+ * picture is found by its number. data.md 3.5. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +77,8 @@ static int load_answers(struct vqa *v, const char *path, struct bt_err *err)
         if (rc)
             break;
         if (!is_id(json_object_get(o, "question_id")))
-            rc = bt_fail(err, BT_ERR_INPUT, "%s:%llu: annotation without 'question_id'; is this a VQA file?", path,
-                         (unsigned long long)bt_json_array_line(array));
+            rc = bt_fail(err, BT_ERR_INPUT, "%s:%llu: annotation without 'question_id'; is this a VQA file?",
+                         path, (unsigned long long)bt_json_array_line(array));
         if (!rc)
             rc = bt_grow(&v->answers, &v->capacity, v->count + 1, sizeof *v->answers, err);
         if (!rc) {
@@ -120,7 +120,8 @@ static int question(struct vqa *v, struct bt_item *item, json_t *o, struct bt_er
     int rc;
 
     if (!is_id(id) || !json_is_integer(image_id) || !json_is_string(text))
-        return bt_item_reject(item, "FIELD_MISSING", "a question needs 'question_id', 'image_id' and 'question'");
+        return bt_item_reject(item, "FIELD_MISSING",
+                              "a question needs 'question_id', 'image_id' and 'question'");
     rc = bt_item_set(item, "image_id", json_incref(image_id), err);
     if (!rc)
         rc = bt_item_set(item, "question", json_incref(text), err);

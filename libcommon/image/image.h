@@ -1,9 +1,9 @@
 /* Images: bytes to RGB as Pillow gives them, bicubic resize equal to Pillow's to the bit, the crops and
  * tensors of BLIP-2. Thread-safe; nothing is kept between calls.
  *
- * Decoding follows Pillow 9.4 on libjpeg-turbo 2.1: no rotation by EXIF, no colour profile, alpha dropped, 16-bit
- * grey clipped, CMYK always inverted. It refuses more than Pillow does: what the library warns of as corrupt, every
- * cut file, and what exceeds the limits. Source: images.md 2 to 4, formats.md 8 and 11. */
+ * Decoding follows Pillow 9.4 on libjpeg-turbo 2.1: no rotation by EXIF, no colour profile, alpha dropped,
+ * 16-bit grey clipped, CMYK always inverted. It refuses more than Pillow does: what the library warns of
+ * as corrupt, every cut file, and what exceeds the limits. Source: images.md 2 to 4, formats.md 8 and 11. */
 #ifndef BT_IMAGE_IMAGE_H
 #define BT_IMAGE_IMAGE_H
 
@@ -35,9 +35,9 @@ struct bt_image_options {
     bool allow_corrupt;   /* take what the library only warns of, and wrong PNG checksums, as Pillow does */
 };
 
-/* The picture in `bytes`, its kind judged by content: JPEG or PNG; other kinds are refused by name. The limits
- * are checked against the header, before any pixel memory is taken. options may be NULL. On failure: BT_ERR_IMAGE,
- * *reject says why and *image is unchanged. The caller frees with bt_image_free. */
+/* The picture in `bytes`, its kind judged by content: JPEG or PNG; other kinds are refused by name. The
+ * limits are checked against the header, before any pixel memory is taken. options may be NULL. On
+ * failure: BT_ERR_IMAGE, *reject says why and *image is unchanged. The caller frees with bt_image_free. */
 int bt_image_decode(struct bt_image *image, const void *bytes, size_t size,
                     const struct bt_image_options *options, struct bt_image_reject *reject);
 void bt_image_free(struct bt_image *image);
@@ -52,28 +52,30 @@ struct bt_crop {
     int top, left, height, width;
 };
 
-/* Crops (NULL: all of it), then resizes to width x height, bicubic, into rgb [height][width][3]. The filter never
- * reads beyond the crop. Both sizes are 1..32768. E_MEMORY, E_BUG for a crop that is not inside. */
-int bt_image_resize(uint8_t *rgb, int width, int height, const struct bt_image *image, const struct bt_crop *crop,
-                    struct bt_err *err);
-/* Resizes the part (x0, y0, x1, y1), in fractions of pixels, without cropping first: the filter reads around it. */
+/* Crops (NULL: all of it), then resizes to width x height, bicubic, into rgb [height][width][3]. The
+ * filter never reads beyond the crop. Both sizes are 1..32768. E_MEMORY, E_BUG for a crop that is not
+ * inside. */
+int bt_image_resize(uint8_t *rgb, int width, int height, const struct bt_image *image,
+                    const struct bt_crop *crop, struct bt_err *err);
+/* Resizes the part (x0, y0, x1, y1), in fractions of pixels, without cropping first: the filter reads
+ * around it. */
 int bt_image_resize_box(uint8_t *rgb, int width, int height, const struct bt_image *image, const float box[4],
                         struct bt_err *err);
 /* The plain path, whatever the processor can do; the same bytes (for tests). */
 int bt_image_resize_plain(uint8_t *rgb, int width, int height, const struct bt_image *image,
                           const struct bt_crop *crop, struct bt_err *err);
 
-/* torchvision's RandomResizedCrop (images.md 4.2) with area from scale_min to 1 and aspect from 3/4 to 4/3: up to ten
- * tries, each of two uniforms and, when the size fits, top and left; then the central crop. */
+/* torchvision's RandomResizedCrop (images.md 4.2) with area from scale_min to 1 and aspect from 3/4 to
+ * 4/3: up to ten tries, each of two uniforms and, when the size fits, top and left; then the central crop. */
 struct bt_crop bt_crop_draw(int width, int height, double scale_min, struct bt_draw *draw);
 /* One try: the size that area fraction and log aspect give; false when it does not fit the picture. */
 bool bt_crop_try(struct bt_crop *crop, int width, int height, double area_fraction, float log_ratio);
 struct bt_crop bt_crop_central(int width, int height);
 
-/* Crop (NULL: all), resize to side x side, mirror when `flip`, then the normalised float32 tensor chw [3][side][side]:
- * (u / 255 - mean) / std, each step rounded to float32, with the constants of CLIP. */
-int bt_image_to_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop, bool flip,
-                       struct bt_err *err);
+/* Crop (NULL: all), resize to side x side, mirror when `flip`, then the normalised float32 tensor chw
+ * [3][side][side]: (u / 255 - mean) / std, each step rounded to float32, with the constants of CLIP. */
+int bt_image_to_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop,
+                       bool flip, struct bt_err *err);
 /* The 768 values of which every tensor consists: [3][256]. */
 void bt_image_tensor_table(float table[3][256]);
 
@@ -81,10 +83,11 @@ void bt_image_tensor_table(float table[3][256]);
  * (seed, epoch, index) through BT_DRAW_CROP and BT_DRAW_FLIP. */
 int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, uint64_t seed, uint32_t epoch,
                           uint64_t index, struct bt_err *err);
-/* Bytes to tensor in one call, for training and for evaluation (blip_image_eval: squashed to the square). A file
- * that does not decode is E_IMAGE, its message "place: detail". */
-int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place, uint64_t seed,
-                        uint32_t epoch, uint64_t index, struct bt_err *err);
-int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place, struct bt_err *err);
+/* Bytes to tensor in one call, for training and for evaluation (blip_image_eval: squashed to the square).
+ * A file that does not decode is E_IMAGE, its message "place: detail". */
+int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
+                        uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err);
+int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place,
+                       struct bt_err *err);
 
 #endif

@@ -46,8 +46,8 @@ char *bt_id_text(const json_t *id)
 
 bool bt_is_picture_name(const char *name)
 {
-    static const char *const endings[] = { "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif",
-                                           "tiff", "avif", "heic", "heif", "jp2", "jxl" };
+    static const char *const endings[] = { "jpg", "jpeg", "jpe",  "jfif", "png",  "webp", "gif", "bmp",
+                                           "tif", "tiff", "avif", "heic", "heif", "jp2",  "jxl" };
     const char *dot = strrchr(name, '.');
 
     for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
@@ -75,8 +75,10 @@ int bt_item_find_image(struct bt_item *item, const struct bt_place *place, const
     if (rc)
         return rc;
     if (!path)
-        return name ? bt_item_reject(item, "FILE_MISSING", "no file '%s' below the image root", bt_quote_str(name))
-                    : bt_item_reject(item, "FILE_MISSING", "no file below the image root whose name ends in %lld",
+        return name ? bt_item_reject(item, "FILE_MISSING", "no file '%s' below the image root",
+                                     bt_quote_str(name))
+                    : bt_item_reject(item, "FILE_MISSING",
+                                     "no file below the image root whose name ends in %lld",
                                      (long long)number);
     item->image = bt_format("%s", path);
     return item->image ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
@@ -90,15 +92,22 @@ static const struct field {
     const char *key, *name; /* in the file, in the record */
     enum kind kind;
 } known[] = {
-    { "image_id", "image_id", KIND_ID },         { "img_id", "image_id", KIND_ID },
-    { "caption", "captions", KIND_STRS },        { "captions", "captions", KIND_STRS },
-    { "question", "question", KIND_STR },        { "question_id", "question_id", KIND_ID },
-    { "answer", "answers", KIND_STRS },          { "answers", "answers", KIND_STRS },
-    { "question_type", "question_type", KIND_STR }, { "answer_type", "answer_type", KIND_STR },
-    { "text", "text", KIND_STR },                { "split", "split", KIND_STR },
+    { "image_id", "image_id", KIND_ID },
+    { "img_id", "image_id", KIND_ID },
+    { "caption", "captions", KIND_STRS },
+    { "captions", "captions", KIND_STRS },
+    { "question", "question", KIND_STR },
+    { "question_id", "question_id", KIND_ID },
+    { "answer", "answers", KIND_STRS },
+    { "answers", "answers", KIND_STRS },
+    { "question_type", "question_type", KIND_STR },
+    { "answer_type", "answer_type", KIND_STR },
+    { "text", "text", KIND_STR },
+    { "split", "split", KIND_STR },
 };
 
-/* A string, an array of them, or VQAv2's array of {"answer": ...}, as an array of strings; NULL for other things. */
+/* A string, an array of them, or VQAv2's array of {"answer": ...}, as an array of strings; NULL for other
+ * things. */
 static json_t *strings(json_t *value)
 {
     json_t *all = json_array(), *element;
@@ -151,7 +160,8 @@ static char *mapped(const char *path, const char *map)
     return bt_format("%s%s", equals + 1, equals[1] ? path : path + strspn(path, "/"));
 }
 
-static int take_image(struct bt_item *item, const json_t *object, const struct bt_place *place, struct bt_err *err)
+static int take_image(struct bt_item *item, const json_t *object, const struct bt_place *place,
+                      struct bt_err *err)
 {
     static const char *const keys[] = { "image", "file_name", "filename" };
     json_t *value = NULL;
@@ -168,7 +178,8 @@ static int take_image(struct bt_item *item, const json_t *object, const struct b
     return item->image ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 }
 
-int bt_item_from_object(struct bt_item *item, const json_t *object, const struct bt_place *place, struct bt_err *err)
+int bt_item_from_object(struct bt_item *item, const json_t *object, const struct bt_place *place,
+                        struct bt_err *err)
 {
     int rc = BT_OK;
 

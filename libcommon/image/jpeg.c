@@ -1,7 +1,7 @@
 /* JPEG by libjpeg-turbo, asked for what Pillow asks: accurate integer DCT, fancy upsampling, no scaling.
  *
- * The source is the whole file and suspends at its end: libjpeg's own sources would put a false end marker there
- * and only warn, and a cut file would pass for a whole one (images.md 2.4). */
+ * The source is the whole file and suspends at its end: libjpeg's own sources would put a false end marker
+ * there and only warn, and a cut file would pass for a whole one (images.md 2.4). */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +21,12 @@ struct decoder {
     jmp_buf fail;
     const struct bt_image_options *options;
     size_t size;
-    bool ended;                     /* the bytes ran out */
+    bool ended; /* the bytes ran out */
     bool too_many_scans;
-    char warning[JMSG_LENGTH_MAX];  /* the first that is about damage; empty: none */
-    bool warned_of_end;             /* ... and it says that data is missing */
+    char warning[JMSG_LENGTH_MAX]; /* the first that is about damage; empty: none */
+    bool warned_of_end;            /* ... and it says that data is missing */
     uint8_t *rgb;
-    uint8_t *row;                   /* one row as libjpeg gives it, when that is not RGB */
+    uint8_t *row; /* one row as libjpeg gives it, when that is not RGB */
 };
 
 static void on_error(j_common_ptr cinfo)
@@ -99,8 +99,9 @@ static void setup(struct decoder *d, const uint8_t *bytes, size_t size)
     d->cinfo.mem->max_memory_to_use = MEMORY_LIMIT;
     d->progress.progress_monitor = on_progress;
     d->cinfo.progress = &d->progress;
-    d->source = (struct jpeg_source_mgr){ bytes, size, source_nothing, source_fill, source_skip,
-                                          jpeg_resync_to_restart, source_nothing };
+    d->source = (struct jpeg_source_mgr){ bytes,         size,        source_nothing,
+                                          source_fill,   source_skip, jpeg_resync_to_restart,
+                                          source_nothing };
     d->cinfo.src = &d->source;
 }
 
@@ -145,9 +146,10 @@ static bool read_rows(struct decoder *d)
 static int cut(struct decoder *d, struct bt_image_reject *reject)
 {
     return bt_image_refuse(reject, "IMG_TRUNCATED", "the file of %zu bytes ends %s", d->size,
-                           !d->cinfo.output_height                                   ? "in its header"
-                           : d->cinfo.output_scanline < d->cinfo.output_height ? "before the last row of the picture"
-                                                                               : "without its end marker");
+                           !d->cinfo.output_height ? "in its header"
+                           : d->cinfo.output_scanline < d->cinfo.output_height
+                               ? "before the last row of the picture"
+                               : "without its end marker");
 }
 
 /* What libjpeg gave up on, as a code of ours. */
@@ -208,8 +210,8 @@ static int decode(struct decoder *d, struct bt_image_reject *reject)
     return BT_OK;
 }
 
-int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
-                   struct bt_image_reject *reject)
+int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
+                   const struct bt_image_options *options, struct bt_image_reject *reject)
 {
     struct decoder *d = calloc(1, sizeof *d);
     int rc;
@@ -226,8 +228,10 @@ int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size, co
     else
         rc = decode(d, reject);
     if (rc == BT_OK) {
-        *image = (struct bt_image){ .width = (int)d->cinfo.image_width, .height = (int)d->cinfo.image_height,
-                                    .rgb = d->rgb, .orientation = bt_exif_orientation(bytes, size),
+        *image = (struct bt_image){ .width = (int)d->cinfo.image_width,
+                                    .height = (int)d->cinfo.image_height,
+                                    .rgb = d->rgb,
+                                    .orientation = bt_exif_orientation(bytes, size),
                                     .damaged = d->ended || d->warning[0] };
         d->rgb = NULL;
     }

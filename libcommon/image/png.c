@@ -1,8 +1,9 @@
 /* PNG by libpng, which is shown only what makes pixels.
  *
- * The file's chunks are walked here first, under Pillow's rules for checksums and under our limits; libpng then reads
- * a view of the file that holds IHDR, PLTE, the IDATs and an IEND, with its own checksum tests off. Text, profiles,
- * gamma and transparency never reach it: they change no pixel (images.md 2.5, 2.6; formats.md 8). */
+ * The file's chunks are walked here first, under Pillow's rules for checksums and under our limits; libpng
+ * then reads a view of the file that holds IHDR, PLTE, the IDATs and an IEND, with its own checksum tests
+ * off. Text, profiles, gamma and transparency never reach it: they change no pixel (images.md 2.5, 2.6;
+ * formats.md 8). */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,17 +24,18 @@ struct piece {
 struct decoder {
     const struct bt_image_options *options;
     struct bt_image_reject *reject;
-    struct piece pieces[BT_IMAGE_MAX_CHUNKS + 5]; /* the view for libpng: signature, chunks, a cut one, our IEND */
+    struct piece
+        pieces[BT_IMAGE_MAX_CHUNKS + 5]; /* the view for libpng: signature, chunks, a cut one, our IEND */
     int piece_count, piece_at;
     size_t piece_used;
     uint8_t cut_header[8];
     bool seen_palette, seen_idat, seen_end;
-    bool cut, corrupt;                            /* accepted only under an option */
-    const uint8_t *palette;                       /* PLTE, three bytes an entry */
+    bool cut, corrupt;      /* accepted only under an option */
+    const uint8_t *palette; /* PLTE, three bytes an entry */
     unsigned palette_count;
     png_structp png;
     png_infop info;
-    char message[120];                            /* libpng's error, or its first warning */
+    char message[120]; /* libpng's error, or its first warning */
     bool warned;
     uint8_t *rgb, *row, *all;
 };
@@ -63,8 +65,8 @@ static void add_piece(struct decoder *d, const uint8_t *data, size_t size)
     d->pieces[d->piece_count++] = (struct piece){ data, size };
 }
 
-/* A compressed side chunk is inflated as far as the limit and thrown away: a bomb is refused, damage is Pillow's
- * business no more than ours. */
+/* A compressed side chunk is inflated as far as the limit and thrown away: a bomb is refused, damage is
+ * Pillow's business no more than ours. */
 static int check_inflated(struct decoder *d, const char *type, const uint8_t *data, size_t size)
 {
     uint8_t out[8192];
@@ -78,7 +80,8 @@ static int check_inflated(struct decoder *d, const char *type, const uint8_t *da
     }
     inflateEnd(&z);
     if (z.total_out > MAX_INFLATED)
-        return bt_image_refuse(d->reject, "IMG_CHUNK", "%s chunk inflates beyond %d bytes", type, MAX_INFLATED);
+        return bt_image_refuse(d->reject, "IMG_CHUNK", "%s chunk inflates beyond %d bytes", type,
+                               MAX_INFLATED);
     return BT_OK;
 }
 
@@ -134,7 +137,8 @@ static int check_chunk(struct decoder *d, const uint8_t *chunk, size_t size, boo
         d->seen_idat = true;
         add_piece(d, chunk, size + 12);
         return crc_good ? BT_OK
-                        : damage(d, &d->corrupt, d->options->allow_corrupt, "IMG_CORRUPT", "wrong checksum on pixel data");
+                        : damage(d, &d->corrupt, d->options->allow_corrupt, "IMG_CORRUPT",
+                                 "wrong checksum on pixel data");
     }
     if (strcmp(type, "IEND") == 0)
         d->seen_end = true;
@@ -161,8 +165,8 @@ static bool is_letter(uint8_t c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* The last chunk of a cut file: libpng gets the part of an IDAT that is there, as a chunk of that length. The four
- * zeros more are for libpng, which wants input before it takes the rows that inflate has ready. */
+/* The last chunk of a cut file: libpng gets the part of an IDAT that is there, as a chunk of that length.
+ * The four zeros more are for libpng, which wants input before it takes the rows that inflate has ready. */
 static int last_chunk(struct decoder *d, const uint8_t *chunk, size_t left)
 {
     static const uint8_t tail[8]; /* the zeros, and a checksum that is not tested */
@@ -251,9 +255,10 @@ static void on_read(png_structp png, png_bytep to, size_t size)
     }
 }
 
-/* One row as libpng gives it, to RGB by Pillow's rules: alpha and transparency dropped, the high byte of 16 bits,
- * but 16-bit grey clipped; palette indices beyond PLTE are grey. */
-static void row_to_rgb(const struct decoder *d, uint8_t *rgb, const uint8_t *row, uint32_t width, int type, int depth)
+/* One row as libpng gives it, to RGB by Pillow's rules: alpha and transparency dropped, the high byte of
+ * 16 bits, but 16-bit grey clipped; palette indices beyond PLTE are grey. */
+static void row_to_rgb(const struct decoder *d, uint8_t *rgb, const uint8_t *row, uint32_t width, int type,
+                       int depth)
 {
     size_t sample = depth == 16 ? 2 : 1, step = sample * png_get_channels(d->png, d->info);
 
@@ -340,8 +345,8 @@ static int decode(struct decoder *d)
     return d->warned ? damage(d, &d->corrupt, allowed, "IMG_CORRUPT", d->message) : BT_OK;
 }
 
-int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
-                  struct bt_image_reject *reject)
+int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
+                  const struct bt_image_options *options, struct bt_image_reject *reject)
 {
     struct decoder *d = calloc(1, sizeof *d);
     int rc;
@@ -362,8 +367,11 @@ int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size, con
     if (rc == BT_OK) {
         const uint8_t *header = bytes + 16;
 
-        *image = (struct bt_image){ .width = (int)u32(header), .height = (int)u32(header + 4), .rgb = d->rgb,
-                                    .orientation = 1, .grey16 = header[8] == 16 && header[9] == PNG_COLOR_TYPE_GRAY,
+        *image = (struct bt_image){ .width = (int)u32(header),
+                                    .height = (int)u32(header + 4),
+                                    .rgb = d->rgb,
+                                    .orientation = 1,
+                                    .grey16 = header[8] == 16 && header[9] == PNG_COLOR_TYPE_GRAY,
                                     .damaged = d->cut || d->corrupt };
         d->rgb = NULL;
     }

@@ -24,11 +24,14 @@ bt_reader_maker bt_read_coco, bt_read_karpathy, bt_read_vqa;
 bt_reader_maker bt_read_folder, bt_read_picture;
 
 /* Marks the item bad. */
-int bt_item_reject(struct bt_item *item, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int bt_item_reject(struct bt_item *item, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Sets a field; takes `value`, also on failure. A NULL value (jansson out of memory) is E_MEMORY. */
 int bt_item_set(struct bt_item *item, const char *key, json_t *value, struct bt_err *err);
-/* The fields of one LAVIS or JSON-lines entry, under any of the names in use; a wrong one makes the item bad. */
-int bt_item_from_object(struct bt_item *item, const json_t *object, const struct bt_place *place, struct bt_err *err);
+/* The fields of one LAVIS or JSON-lines entry, under any of the names in use; a wrong one makes the item
+ * bad. */
+int bt_item_from_object(struct bt_item *item, const json_t *object, const struct bt_place *place,
+                        struct bt_err *err);
 /* An integer or a string as text; NULL for other kinds (and out of memory). The caller frees it. */
 char *bt_id_text(const json_t *id);
 /* image: `name` as it stands when it has folders, else looked for below the root by name, then by number. */

@@ -1,8 +1,9 @@
-/* Bicubic resize of RGB, byte for byte that of Pillow 4.3 to 12.1: coefficients of 22 fractional bits, a horizontal
- * pass into 8 bits, then a vertical one. Source: images.md 3.
+/* Bicubic resize of RGB, byte for byte that of Pillow 4.3 to 12.1: coefficients of 22 fractional bits, a
+ * horizontal pass into 8 bits, then a vertical one. Source: images.md 3.
  *
- * The vector path multiplies in halves of 16 bits (k = high * 2^15 + low, pairs of taps by one multiply-add) and lets
- * 32-bit sums wrap: additions are exact modulo 2^32 and the true sum fits, so the bytes are those of the plain path. */
+ * The vector path multiplies in halves of 16 bits (k = high * 2^15 + low, pairs of taps by one
+ * multiply-add) and lets 32-bit sums wrap: additions are exact modulo 2^32 and the true sum fits, so the
+ * bytes are those of the plain path. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,14 @@
 
 enum { FRACTION_BITS = 22, ROUND = 1 << (FRACTION_BITS - 1), LOW_BITS = 15, LOW_MASK = (1 << LOW_BITS) - 1 };
 
-/* The taps of one axis: output i is the sum of source lo[i] .. lo[i] + count[i] - 1 times k[i * stride ..]. */
+/* The taps of one axis: output i is the sum of source lo[i] .. lo[i] + count[i] - 1 times k[i * stride
+ * ..]. */
 struct axis {
     int *lo, *count;
     int32_t *k;
     int stride; /* a multiple of 4; the taps behind count are 0 */
+    /* vector path: for each 4 taps 16 low halves, then 16 high ones, as row_avx2 multiplies them */
+    int16_t *split;
 };
 
 /* Pixels of which a part is read: the crop is a shift of the first row. */
@@ -45,6 +49,7 @@ static void axis_free(struct axis *a)
     free(a->lo);
     free(a->count);
     free(a->k);
+    free(a->split);
 }
 
 /* images.md 3.2, step by step: the order of the double operations is part of the result. */
@@ -82,6 +87,24 @@ static int axis_make(struct axis *a, int in, int out, float begin, float end, st
         a->count[i] = hi - lo;
     }
     free(w);
+    return BT_OK;
+}
+
+/* Taps (0 1 0 1 0 1 0 1)(2 3 2 3 2 3 2 3), in halves. */
+static int axis_split(struct axis *a, int out, struct bt_err *err)
+{
+    size_t taps = (size_t)out * (size_t)a->stride;
+    int16_t *to = a->split = bt_alloc(taps, 8 * sizeof *a->split, err);
+
+    if (!to)
+        return BT_ERR_MEMORY;
+    for (size_t t = 0; t < taps; t += 4, to += 32) {
+        for (size_t i = 0; i < 16; i++) {
+            int32_t k = a->k[t + (i / 8) * 2 + i % 2];
+            to[i] = (int16_t)(k & LOW_MASK);
+            to[16 + i] = (int16_t)(k >> LOW_BITS);
+        }
+    }
     return BT_OK;
 }
 
@@ -133,30 +156,25 @@ static bool have_avx2(void)
     return __builtin_cpu_supports("avx2");
 }
 
-/* Four taps a round: their twelve bytes become (r0 r1 g0 g1 b0 b1 - -)(r2 r3 g2 g3 b2 b3 - -) in 16 bits. Reads up to
- * 3 pixels and 4 bytes behind the last tap. */
+/* Four taps a round: their twelve bytes become (r0 r1 g0 g1 b0 b1 - -)(r2 r3 g2 g3 b2 b3 - -) in 16 bits.
+ * Reads up to 3 pixels and 4 bytes behind the last tap. */
 __attribute__((target("avx2"))) static void row_avx2(uint8_t *out, int width, const uint8_t *in,
                                                      const struct axis *a)
 {
     const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
-    const __m256i spread = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
 
     for (int x = 0; x < width; x++, out += 3) {
-        const int32_t *k = a->k + (size_t)x * (size_t)a->stride;
+        const __m256i *k = (const __m256i *)(a->split + (size_t)x * (size_t)a->stride * 8);
         const uint8_t *p = in + (size_t)a->lo[x] * 3;
         __m256i low = _mm256_setzero_si256(), high = low, sum;
         __m128i half;
 
-        for (int j = 0; j < a->count[x]; j += 4, p += 12) {
-            __m256i pixels = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p), order));
-            __m128i k4 = _mm_loadu_si128((const __m128i *)(k + j));
-            __m128i k_low = _mm_and_si128(k4, _mm_set1_epi32(LOW_MASK));
-            __m128i k_high = _mm_srai_epi32(k4, LOW_BITS);
-            __m256i both = _mm256_castsi128_si256(_mm_packs_epi32(k_low, k_high));
+        for (int j = 0; j < a->count[x]; j += 4, p += 12, k += 2) {
+            __m256i pixels =
+                _mm256_cvtepu8_epi16(_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p), order));
 
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(both, spread)));
-            both = _mm256_permute4x64_epi64(both, 1);
-            high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(both, spread)));
+            low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, _mm256_loadu_si256(k)));
+            high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, _mm256_loadu_si256(k + 1)));
         }
         sum = _mm256_add_epi32(low, _mm256_slli_epi32(high, LOW_BITS));
         half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
@@ -187,8 +205,8 @@ __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t b
             __m256i b = _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first, second));
             int32_t k0 = k[j], k1 = pair ? k[j + 1] : 0;
             __m256i k_low = _mm256_set1_epi32((k0 & LOW_MASK) | (k1 & LOW_MASK) << 16);
-            __m256i k_high = _mm256_set1_epi32((int32_t)((uint32_t)(k0 >> LOW_BITS & 0xffff) |
-                                                         (uint32_t)(k1 >> LOW_BITS) << 16));
+            __m256i k_high = _mm256_set1_epi32(
+                (int32_t)((uint32_t)(k0 >> LOW_BITS & 0xffff) | (uint32_t)(k1 >> LOW_BITS) << 16));
 
             low0 = _mm256_add_epi32(low0, _mm256_madd_epi16(a, k_low));
             low1 = _mm256_add_epi32(low1, _mm256_madd_epi16(b, k_low));
@@ -197,8 +215,10 @@ __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t b
         }
         low0 = _mm256_add_epi32(_mm256_add_epi32(low0, _mm256_slli_epi32(high0, LOW_BITS)), round);
         low1 = _mm256_add_epi32(_mm256_add_epi32(low1, _mm256_slli_epi32(high1, LOW_BITS)), round);
-        packed = _mm256_packs_epi32(_mm256_srai_epi32(low0, FRACTION_BITS), _mm256_srai_epi32(low1, FRACTION_BITS));
-        packed = _mm256_permute4x64_epi64(packed, 0xd8); /* packing works in lanes: put the quarters in order */
+        packed = _mm256_packs_epi32(_mm256_srai_epi32(low0, FRACTION_BITS),
+                                    _mm256_srai_epi32(low1, FRACTION_BITS));
+        packed =
+            _mm256_permute4x64_epi64(packed, 0xd8); /* packing works in lanes: put the quarters in order */
         _mm_storeu_si128((__m128i *)(out + x), _mm_packus_epi16(_mm256_castsi256_si128(packed),
                                                                 _mm256_extracti128_si256(packed, 1)));
     }
@@ -213,7 +233,8 @@ static void row_avx2(uint8_t *out, int width, const uint8_t *in, const struct ax
 {
     row_plain(out, width, in, a);
 }
-static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int32_t *k, int count)
+static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int32_t *k,
+                          int count)
 {
     (void)out, (void)bytes, (void)in, (void)row_bytes, (void)k, (void)count;
     return 0;
@@ -222,10 +243,10 @@ static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t 
 
 /* ---- the two passes ---- */
 
-/* Rows first .. first + rows - 1 of the view, `width` wide, into out. Each row is copied to where reading on behind
- * its end is harmless. */
-static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows, const struct axis *a,
-                      bool vector, struct bt_err *err)
+/* Rows first .. first + rows - 1 of the view, `width` wide, into out. Each row is copied to where reading
+ * on behind its end is harmless. */
+static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
+                      const struct axis *a, bool vector, struct bt_err *err)
 {
     uint8_t *row = bt_alloc((uint64_t)v->width * 3 + 32, 1, err);
 
@@ -246,8 +267,8 @@ static int horizontal(uint8_t *out, int width, const struct view *v, int first, 
     return BT_OK;
 }
 
-static void vertical(uint8_t *out, int width, int height, const struct view *v, int first, const struct axis *a,
-                     bool vector)
+static void vertical(uint8_t *out, int width, int height, const struct view *v, int first,
+                     const struct axis *a, bool vector)
 {
     size_t bytes = (size_t)width * 3;
 
@@ -290,6 +311,8 @@ static int resize(uint8_t *rgb, int width, int height, struct view v, const floa
     }
     if (!rc && across)
         rc = axis_make(&x, v.width, width, box[0], box[2], err);
+    if (!rc && across && vector)
+        rc = axis_split(&x, width, err);
     if (!rc && across && down) {
         middle = bt_alloc((uint64_t)rows * (uint64_t)width, 3, err);
         rc = middle ? BT_OK : BT_ERR_MEMORY;
@@ -316,8 +339,8 @@ static int check_size(int width, int height, struct bt_err *err)
     return BT_OK;
 }
 
-static int resize_crop(uint8_t *rgb, int width, int height, const struct bt_image *image, const struct bt_crop *crop,
-                       bool vector, struct bt_err *err)
+static int resize_crop(uint8_t *rgb, int width, int height, const struct bt_image *image,
+                       const struct bt_crop *crop, bool vector, struct bt_err *err)
 {
     struct bt_crop all = { 0, 0, image->height, image->width };
     const struct bt_crop *c = crop ? crop : &all;
@@ -328,16 +351,16 @@ static int resize_crop(uint8_t *rgb, int width, int height, const struct bt_imag
         return rc;
     if (c->top < 0 || c->left < 0 || c->height < 1 || c->width < 1 || c->height > image->height - c->top ||
         c->width > image->width - c->left)
-        return bt_fail(err, BT_ERR_BUG, "crop of %d x %d at (%d, %d) in a picture of %d x %d", c->width, c->height,
-                       c->left, c->top, image->width, image->height);
+        return bt_fail(err, BT_ERR_BUG, "crop of %d x %d at (%d, %d) in a picture of %d x %d", c->width,
+                       c->height, c->left, c->top, image->width, image->height);
     return resize(rgb, width, height,
-                  (struct view){ image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3, row_bytes, c->width,
-                                 c->height },
+                  (struct view){ image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3, row_bytes,
+                                 c->width, c->height },
                   (const float[4]){ 0, 0, (float)c->width, (float)c->height }, vector, err);
 }
 
-int bt_image_resize(uint8_t *rgb, int width, int height, const struct bt_image *image, const struct bt_crop *crop,
-                    struct bt_err *err)
+int bt_image_resize(uint8_t *rgb, int width, int height, const struct bt_image *image,
+                    const struct bt_crop *crop, struct bt_err *err)
 {
     return resize_crop(rgb, width, height, image, crop, have_avx2(), err);
 }

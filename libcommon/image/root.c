@@ -44,7 +44,8 @@ int bt_root_open(struct bt_root **root, const char *dir, struct bt_err *err)
     r->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r->fd < 0) {
         free(r);
-        return bt_fail_errno(err, errno, 0, bt_quote_str(dir), "name the folder of the pictures with --images");
+        return bt_fail_errno(err, errno, 0, bt_quote_str(dir),
+                             "name the folder of the pictures with --images");
     }
     r->dir = bt_format("%s", dir);
     r->arena = bt_arena_new(1 << 16);
@@ -95,9 +96,11 @@ static int open_by_parts(int root_fd, const char *path)
             part[length] = 0;
             depth += strcmp(part, "..") == 0 ? -1 : strcmp(part, ".") == 0 ? 0 : 1;
             errno = EXDEV;
-            next = depth < 0 ? -1
-                             : openat(fd, part, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
-                                                    (last ? O_NONBLOCK : O_DIRECTORY | O_PATH));
+            next =
+                depth < 0
+                    ? -1
+                    : openat(fd, part,
+                             O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? O_NONBLOCK : O_DIRECTORY | O_PATH));
             path += length;
             if (fd != root_fd)
                 close(fd);
@@ -180,7 +183,8 @@ int bt_root_read(const struct bt_root *root, const char *path, uint8_t **data, s
     if (is_url(path))
         return bt_image_refuse(reject, "PATH_URL", "an address, not a file; nothing is fetched");
     if (path[0] == '/')
-        return bt_image_refuse(reject, "PATH_ESCAPE", "an absolute path; map it below the root with --map-prefix");
+        return bt_image_refuse(reject, "PATH_ESCAPE",
+                               "an absolute path; map it below the root with --map-prefix");
     fd = open_beneath(root->fd, path);
     if (fd < 0)
         return refuse_errno(reject, errno);
@@ -318,7 +322,8 @@ static int make_index(struct bt_root *r, struct bt_err *err)
     return BT_OK;
 }
 
-int bt_root_find(struct bt_root *root, const char *name, int64_t number, const char **path, struct bt_err *err)
+int bt_root_find(struct bt_root *root, const char *name, int64_t number, const char **path,
+                 struct bt_err *err)
 {
     const struct found *sorted, key = { "", name, number };
     int (*order)(const void *, const void *) = name ? order_names : order_numbers;

@@ -10,7 +10,8 @@
 bool bt_crop_try(struct bt_crop *crop, int width, int height, double area_fraction, float log_ratio)
 {
     double area = (double)width * height * area_fraction, ratio = (double)expf(log_ratio);
-    double w = rint(sqrt(area * ratio)), h = rint(sqrt(area / ratio)); /* rint: half to even, as Python rounds */
+    double w = rint(sqrt(area * ratio)),
+           h = rint(sqrt(area / ratio)); /* rint: half to even, as Python rounds */
 
     if (!(w > 0 && w <= width && h > 0 && h <= height))
         return false;
@@ -60,8 +61,8 @@ void bt_image_tensor_table(float table[3][256])
             table[c][u] = ((float)u / 255.0f - mean[c]) / deviation[c];
 }
 
-int bt_image_to_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop, bool flip,
-                       struct bt_err *err)
+int bt_image_to_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop,
+                       bool flip, struct bt_err *err)
 {
     float table[3][256];
     size_t n = (size_t)side;
@@ -89,7 +90,8 @@ int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, ui
     return bt_image_to_tensor(chw, side, image, &crop, bt_draw_uniform(&flip_draw) < 0.5f, err);
 }
 
-static int decode(struct bt_image *image, const void *bytes, size_t size, const char *place, struct bt_err *err)
+static int decode(struct bt_image *image, const void *bytes, size_t size, const char *place,
+                  struct bt_err *err)
 {
     struct bt_image_reject reject;
 
@@ -98,8 +100,8 @@ static int decode(struct bt_image *image, const void *bytes, size_t size, const 
     return bt_fail(err, BT_ERR_IMAGE, "%s: %s (%s)", place, reject.detail, reject.code);
 }
 
-int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place, uint64_t seed,
-                        uint32_t epoch, uint64_t index, struct bt_err *err)
+int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
+                        uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err)
 {
     struct bt_image image;
     int rc = decode(&image, bytes, size, place, err);
@@ -111,7 +113,8 @@ int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, co
     return rc;
 }
 
-int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place, struct bt_err *err)
+int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place,
+                       struct bt_err *err)
 {
     struct bt_image image;
     int rc = decode(&image, bytes, size, place, err);

@@ -128,7 +128,9 @@ int bt_config_load(struct bt_config *config, const char *path, struct bt_err *er
     json_t *json = NULL;
     int rc = bt_json_load(&json, path, err);
 
-    if (!rc)
+    if (!rc && json_object_get(json, "bt_checkpoint"))
+        rc = bt_config_read(config, json_object_get(json, "model"), path, err);
+    else if (!rc)
         rc = bt_config_read(config, json, path, err);
     json_decref(json);
     return rc;

@@ -31,7 +31,7 @@ struct bt_config {
     int32_t cls, sep, mask, dec, bos, pad; /* ids: BERT's [CLS] [SEP] [MASK] [DEC] (its pad is 0), OPT's bos and pad */
 };
 
-/* Reads model.json: unknown members and wrong types are E_CONFIG with the place. */
+/* Reads model.json, or the model of a checkpoint's config.json: unknown members and wrong types are E_CONFIG with the place. */
 int bt_config_load(struct bt_config *config, const char *path, struct bt_err *err);
 int bt_config_read(struct bt_config *config, const json_t *json, const char *place, struct bt_err *err);
 /* The same as JSON, every value; the caller json_decref()s it. NULL when out of memory. */

@@ -113,10 +113,14 @@ struct bt_tensor *bt_vit_forward(struct bt_tape *tape, const struct bt_vit *vit,
     h = bt_add(tape, h, bt_reshape(tape, vit->positions, 2, tokens));
     for (size_t i = 0; i < c->depth && !bt_tape_failed(tape); i++) {
         const struct block *b = &vit->blocks[i];
-        struct bt_tensor *x = attend(tape, vit, b, bt_normalize(tape, &b->norm1, h));
+        struct bt_tensor *x = bt_normalize(tape, &b->norm1, h);
 
+        bt_mark(tape, x, "visual_encoder.blocks.%zu.norm1", i);
+        x = attend(tape, vit, b, x);
+        bt_mark(tape, x, "visual_encoder.blocks.%zu.attn", i);
         x = bt_add_normalize(tape, &b->norm2, x, h, &h);
         x = bt_apply(tape, &b->fc2, bt_apply(tape, &b->fc1, x, BT_ACT_GELU), BT_ACT_NONE);
+        bt_mark(tape, x, "visual_encoder.blocks.%zu.mlp", i);
         h = bt_add(tape, h, x);
         bt_mark(tape, h, "visual_encoder.blocks.%zu", i);
     }

@@ -81,8 +81,8 @@ static void freeze(struct bt_vlm *v)
         bt_params_train(v->params, "opt_model.", false);
 }
 
-int bt_vlm_new(struct bt_vlm **vlm, const struct bt_backend *backend, const struct bt_config *config, enum bt_stage stage,
-               bool aligned, uint64_t seed, struct bt_err *err)
+static int make(struct bt_vlm **vlm, const struct bt_backend *backend, const struct bt_config *config, enum bt_stage stage,
+                bool aligned, bool training, uint64_t seed, struct bt_err *err)
 {
     struct bt_vlm *v = bt_alloc(1, sizeof *v, err);
     int rc;
@@ -97,11 +97,13 @@ int bt_vlm_new(struct bt_vlm **vlm, const struct bt_backend *backend, const stru
     rc = v->params ? declare(v, err) : err->status;
     if (!rc) {
         freeze(v);
+        if (!training)
+            bt_params_train(v->params, "", false);
         rc = bt_params_place(v->params, err);
     }
-    if (!rc)
+    if (!rc && training)
         rc = bt_params_init(v->params, seed, err);
-    if (!rc && stage == BT_STAGE_1)
+    if (!rc && training && stage == BT_STAGE_1)
         rc = bt_qformer_copy_text_ffn(v->params, err);
     if (rc) {
         bt_vlm_free(v);
@@ -109,6 +111,18 @@ int bt_vlm_new(struct bt_vlm **vlm, const struct bt_backend *backend, const stru
     }
     *vlm = v;
     return BT_OK;
+}
+
+int bt_vlm_new(struct bt_vlm **vlm, const struct bt_backend *backend, const struct bt_config *config, enum bt_stage stage,
+               bool aligned, uint64_t seed, struct bt_err *err)
+{
+    return make(vlm, backend, config, stage, aligned, true, seed, err);
+}
+
+int bt_vlm_new_frozen(struct bt_vlm **vlm, const struct bt_backend *backend, const struct bt_config *config, enum bt_stage stage,
+                      struct bt_err *err)
+{
+    return make(vlm, backend, config, stage, false, false, 0, err);
 }
 
 void bt_vlm_free(struct bt_vlm *v)

@@ -41,6 +41,9 @@ struct bt_vlm {
 /* Declares and places the parameters of a stage, initialised by seed. */
 int bt_vlm_new(struct bt_vlm **vlm, const struct bt_backend *backend, const struct bt_config *config, enum bt_stage stage,
                bool aligned, uint64_t seed, struct bt_err *err);
+/* The same for use alone: nothing trains, there are no gradients. */
+int bt_vlm_new_frozen(struct bt_vlm **vlm, const struct bt_backend *backend, const struct bt_config *config, enum bt_stage stage,
+                      struct bt_err *err);
 void bt_vlm_free(struct bt_vlm *vlm);
 
 /* Takes weights from a file or directory by their published names (also those of the earlier name "Darkformer.", and a bare

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernels/embedding.h"
 #include "kernels/strided.h"
 #include "libcommon/base/mem.h"
 
@@ -166,13 +167,13 @@ void bt_kv_append(struct bt_tape *tape, struct bt_kv *kv, struct bt_attend *a)
         bt_tape_fail(tape, BT_ERR_BUG, "cache: %zu tokens and %zu more do not fit into %zu", kv->length, count, room);
         return;
     }
-    for (size_t r = 0; r < batch; r++) {
-        size_t to = (r * room + kv->length) * width;
+    for (size_t t = 0; t < count; t++) { /* one token of every row at a time: while generating there is only one */
+        size_t to = (kv->length + t) * width, key_width = a->key->shape[2], value_width = a->value->shape[2];
 
-        b->strided->copy(b->queue, kv->key.data + to, width, a->key->data + a->key_at + r * count * a->key->shape[2],
-                         a->key->shape[2], count, width);
-        b->strided->copy(b->queue, kv->value.data + to, width,
-                         a->value->data + a->value_at + r * count * a->value->shape[2], a->value->shape[2], count, width);
+        b->strided->copy(b->queue, kv->key.data + to, room * width, a->key->data + a->key_at + t * key_width,
+                         count * key_width, batch, width);
+        b->strided->copy(b->queue, kv->value.data + to, room * width, a->value->data + a->value_at + t * value_width,
+                         count * value_width, batch, width);
     }
     kv->length += count;
     a->key = &kv->key;
@@ -181,18 +182,40 @@ void bt_kv_append(struct bt_tape *tape, struct bt_kv *kv, struct bt_attend *a)
     a->keys = kv->length;
 }
 
+void bt_kv_cache_spread(struct bt_tape *tape, struct bt_kv_cache *cache, const struct bt_kv_cache *from)
+{
+    const struct bt_backend *b = cache->backend;
+    size_t times = cache->batch / from->batch, row = cache->room * cache->width, from_row = from->room * from->width;
+
+    if (bt_tape_failed(tape))
+        return;
+    for (size_t i = 0; i < cache->layers; i++) {
+        struct bt_kv *to = &cache->layer[i];
+        const struct bt_kv *kv = &from->layer[i];
+        size_t filled = kv->length * from->width;
+
+        for (size_t k = 0; k < times; k++) {
+            b->strided->copy(b->queue, to->key.data + k * row, times * row, kv->key.data, from_row, from->batch, filled);
+            b->strided->copy(b->queue, to->value.data + k * row, times * row, kv->value.data, from_row, from->batch, filled);
+        }
+        to->length = kv->length;
+    }
+}
+
 void bt_kv_cache_reorder(struct bt_tape *tape, struct bt_kv_cache *cache, const int32_t *from)
 {
     const struct bt_backend *b = cache->backend;
     struct bt_ints *ids = bt_int_constant(tape, from, cache->batch);
-    bool was = bt_tape_record(tape, false);
+    size_t row = cache->room * cache->width, bytes = cache->batch * row * sizeof(float);
+    float *moved = bt_tape_memory(tape, bytes);
 
-    for (size_t i = 0; i < 2 * cache->layers; i++) {
-        struct bt_tensor *t = i % 2 ? &cache->layer[i / 2].value : &cache->layer[i / 2].key;
-        struct bt_tensor *moved = bt_embed(tape, t, ids);
+    for (size_t i = 0; i < 2 * cache->layers && !bt_tape_failed(tape); i++) {
+        float *data = i % 2 ? cache->layer[i / 2].value.data : cache->layer[i / 2].key.data;
+        int rc = b->embedding->forward(b->queue, moved, data, ids->data, cache->batch, row);
 
-        if (!bt_tape_failed(tape))
-            b->copy(b->queue, t->data, moved->data, bt_tensor_count(t) * sizeof(float));
+        if (!rc)
+            rc = b->copy(b->queue, data, moved, bytes);
+        if (rc)
+            bt_tape_fail(tape, rc, "%s: reordering cached keys and values failed", b->name);
     }
-    bt_tape_record(tape, was);
 }

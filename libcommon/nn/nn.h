@@ -57,6 +57,8 @@ void bt_kv_cache_free(struct bt_kv_cache *cache);
 /* Adds the tokens of key and value (parts of `attend`, as bt_project left them) to the layer, and makes `attend` use all that
  * is there. Nothing is recorded: caches serve generation. */
 void bt_kv_append(struct bt_tape *tape, struct bt_kv *kv, struct bt_attend *attend);
+/* Every row of `from`, cache->batch / from->batch times over, into an empty cache: beams that begin alike. */
+void bt_kv_cache_spread(struct bt_tape *tape, struct bt_kv_cache *cache, const struct bt_kv_cache *from);
 /* Row r becomes what row from[r] was: beams that go on from others. */
 void bt_kv_cache_reorder(struct bt_tape *tape, struct bt_kv_cache *cache, const int32_t *from);
 

@@ -112,6 +112,11 @@ const char *bt_shard_set_schema(const struct bt_shard_set *s)
     return s->schema;
 }
 
+const char *bt_shard_set_path(const struct bt_shard_set *s)
+{
+    return s->dir;
+}
+
 struct bt_value bt_shard_set_header(const struct bt_shard_set *s, const char *key)
 {
     return bt_record_get(s->m.header, key);

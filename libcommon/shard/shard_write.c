@@ -105,6 +105,9 @@ static int lock(struct bt_shard_writer *w, struct bt_err *err)
             rc = bt_fail_errno(err, errno, 1, path, "write the set on a file system with locks");
         }
     }
+    struct stat locked, named;
+    if (!rc && (fstat(w->lock_fd, &locked) != 0 || stat(path, &named) != 0 || locked.st_ino != named.st_ino))
+        rc = bt_fail(err, BT_ERR_LOCKED, "%s: another writer has just ended; run again", w->dir);
     if (!rc) {
         gethostname(host, sizeof host - 1);
         snprintf(owner, sizeof owner, "%s pid %ld", host, (long)getpid());

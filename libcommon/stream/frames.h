@@ -17,8 +17,9 @@ enum bt_frame_type {
 /* ---- in ---- */
 struct bt_frames_in;
 
-int bt_frames_in_open(struct bt_frames_in **in, const char *path, const struct bt_reader_options *options,
-                      struct bt_err *err);
+/* `paths` must outlive it. */
+int bt_frames_in_open(struct bt_frames_in **in, const char *const *paths, size_t count,
+                      const struct bt_reader_options *options, struct bt_err *err);
 /* The next B, R, E or X frame, checked, its body decoded into rec (records with their "n"). BT_END after the end of the
  * last segment, when the segments are all there. */
 int bt_frames_in_next(struct bt_frames_in *in, enum bt_frame_type *type, struct bt_record *rec, struct bt_err *err);

@@ -45,8 +45,8 @@ static uint32_t get_u32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-int bt_frames_in_open(struct bt_frames_in **in, const char *path, const struct bt_reader_options *options,
-                      struct bt_err *err)
+int bt_frames_in_open(struct bt_frames_in **in, const char *const *paths, size_t count,
+                      const struct bt_reader_options *options, struct bt_err *err)
 {
     struct bt_frames_in *f = bt_alloc(1, sizeof *f, err);
 
@@ -65,9 +65,9 @@ int bt_frames_in_open(struct bt_frames_in **in, const char *path, const struct b
     f->sum = bt_xxh64_new();
     int rc = BT_OK;
     if (!f->begin || !f->first || !f->last || !f->sum)
-        rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+        rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
     if (!rc)
-        rc = bt_source_open(&f->source, path, err);
+        rc = bt_source_open(&f->source, paths, count, err);
     if (rc)
         bt_frames_in_close(f);
     else

@@ -17,7 +17,7 @@ const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens =
 struct bt_reader {
     struct bt_frames_in *frames; /* one of the two */
     struct bt_shard_set *set;
-    char *name, *place;
+    char *paths[1], place[4200]; /* paths: of bt_reader_open, which borrows none */
     uint64_t position;
     bool ended;
 };
@@ -36,16 +36,19 @@ bool bt_path_is_set(const char *path)
     return is_set;
 }
 
-static int open_stream(struct bt_reader *r, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+static int open_streams(struct bt_reader *r, const char *const *paths, size_t count,
+                        const struct bt_reader_options *options, struct bt_err *err)
 {
     enum bt_frame_type type = BT_FRAME_BEGIN;
     struct bt_record *begin = bt_record_new();
-    int rc = begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+    int rc = begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
 
     if (!rc)
-        rc = bt_frames_in_open(&r->frames, path, options, err);
+        rc = bt_frames_in_open(&r->frames, paths, count, options, err);
     if (!rc)
         rc = bt_frames_in_next(r->frames, &type, begin, err); /* a begin, or an error */
+    if (!rc)
+        snprintf(r->place, sizeof r->place, "%s", bt_frames_in_name(r->frames));
     bt_record_free(begin);
     return rc;
 }
@@ -54,6 +57,7 @@ static int open_set(struct bt_reader *r, const char *path, const struct bt_reade
 {
     int rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
 
+    snprintf(r->place, sizeof r->place, "%s", path);
     if (rc || !options || !options->schemas)
         return rc;
     for (size_t i = 0; options->schemas[i]; i++) {
@@ -67,19 +71,38 @@ static int open_set(struct bt_reader *r, const char *path, const struct bt_reade
                    "its input first", path, bt_quote_str(bt_shard_set_schema(r->set)));
 }
 
-int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
+                       const struct bt_reader_options *options, struct bt_err *err)
 {
     struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+    int rc = r ? BT_OK : BT_ERR_MEMORY;
 
-    if (!r)
-        return BT_ERR_MEMORY;
-    r->name = bt_format("%s", strcmp(path, "-") == 0 ? "stdin" : path);
-    r->place = r->name ? malloc(strlen(r->name) + 40) : NULL;
-    int rc = r->place ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
-    if (!rc) {
-        strcpy(r->place, r->name);
-        rc = bt_path_is_set(path) ? open_set(r, path, options, err) : open_stream(r, path, options, err);
+    for (size_t i = 0; !rc && count > 1 && i < count; i++)
+        if (bt_path_is_set(paths[i]))
+            rc = bt_fail(err, BT_ERR_USAGE, "%s: a set of shards cannot be joined to others here; read it alone", paths[i]);
+    if (!rc)
+        rc = bt_path_is_set(paths[0]) ? open_set(r, paths[0], options, err) : open_streams(r, paths, count, options, err);
+    if (rc)
+        bt_reader_close(r);
+    else
+        *reader = r;
+    return rc;
+}
+
+int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+{
+    char *copy = bt_format("%s", path);
+    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+    int rc = copy && r ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+
+    if (rc) {
+        free(copy);
+        free(r);
+        return rc;
     }
+    r->paths[0] = copy;
+    rc = bt_path_is_set(path) ? open_set(r, copy, options, err)
+                              : open_streams(r, (const char *const *)r->paths, 1, options, err);
     if (rc)
         bt_reader_close(r);
     else
@@ -93,8 +116,7 @@ void bt_reader_close(struct bt_reader *r)
         return;
     bt_frames_in_close(r->frames);
     bt_shard_set_close(r->set);
-    free(r->name);
-    free(r->place);
+    free(r->paths[0]);
     free(r);
 }
 
@@ -113,6 +135,12 @@ static int next_of_stream(struct bt_reader *r, struct bt_record *rec, struct bt_
     return rc;
 }
 
+static void note_place(struct bt_reader *r)
+{
+    snprintf(r->place, sizeof r->place, "%s:record %llu", r->frames ? bt_frames_in_name(r->frames) : bt_shard_set_path(r->set),
+             (unsigned long long)r->position++);
+}
+
 int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *err)
 {
     int rc;
@@ -125,7 +153,7 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err) : BT_END;
     r->ended = rc == BT_END;
     if (!rc)
-        sprintf(r->place, "%s:record %llu", r->name, (unsigned long long)r->position++);
+        note_place(r);
     return rc;
 }
 

@@ -19,31 +19,50 @@ enum {
 };
 
 struct bt_source {
+    const char *const *paths; /* files read as if they were one, left to right; borrowed until the source is closed */
+    size_t count, current;
     int fd;
-    char *name;
+    const char *name;
     uint8_t *in;
     size_t size, used; /* of what was read into `in` */
     bool eof, inside;
     enum { BETWEEN, PLAIN, ZSTD } mode;
     ZSTD_DCtx *zstd;
-    uint64_t offset, packed, expanded;
+    uint64_t file_bytes, offset, packed, expanded;
 };
 
-int bt_source_open(struct bt_source **source, const char *path, struct bt_err *err)
+static int open_file(struct bt_source *s, struct bt_err *err)
 {
+    const char *path = s->paths[s->current];
     bool is_stdin = strcmp(path, "-") == 0;
+
+    s->name = is_stdin ? "stdin" : path;
+    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0)
+        return bt_fail_errno(err, errno, 0, bt_quote_str(path), "check the path");
+    s->eof = false;
+    s->file_bytes = s->offset = 0;
+    return BT_OK;
+}
+
+static void close_file(struct bt_source *s)
+{
+    if (s->fd > STDERR_FILENO)
+        close(s->fd);
+    s->fd = -1;
+}
+
+int bt_source_open(struct bt_source **source, const char *const *paths, size_t count, struct bt_err *err)
+{
     struct bt_source *s = bt_alloc(1, sizeof *s, err);
 
     if (!s)
         return BT_ERR_MEMORY;
-    s->name = bt_format("%s", is_stdin ? "stdin" : path);
+    s->paths = paths;
+    s->count = count;
+    s->fd = -1;
     s->in = bt_alloc(INPUT_BYTES, 1, err);
-    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    int rc = BT_OK;
-    if (!s->name || !s->in)
-        rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
-    else if (s->fd < 0)
-        rc = bt_fail_errno(err, errno, 0, bt_quote_str(path), "check the path");
+    int rc = s->in ? open_file(s, err) : BT_ERR_MEMORY;
     if (rc)
         bt_source_close(s);
     else
@@ -55,11 +74,9 @@ void bt_source_close(struct bt_source *s)
 {
     if (!s)
         return;
-    if (s->fd > STDERR_FILENO)
-        close(s->fd);
+    close_file(s);
     ZSTD_freeDCtx(s->zstd);
     free(s->in);
-    free(s->name);
     free(s);
 }
 
@@ -90,6 +107,7 @@ static int read_some(struct bt_source *s, void *buf, size_t size, size_t *got, s
     if (n < 0)
         return bt_fail_errno(err, errno, 0, s->name, "check the disk or the pipe, and run again");
     s->eof = n == 0;
+    s->file_bytes += (uint64_t)n;
     *got = (size_t)n;
     return BT_OK;
 }
@@ -157,6 +175,20 @@ static int start_zstd(struct bt_source *s, struct bt_err *err)
     return BT_OK;
 }
 
+/* The end of a file. Between segments the next one may begin; an empty file is none (formats.md 1.3). */
+static int next_file(struct bt_source *s, bool *end, struct bt_err *err)
+{
+    if (s->file_bytes == 0)
+        return bt_fail(err, BT_ERR_BT_EMPTY, "%s: no bytes at all, and an empty stream has a begin and an end; the producer "
+                       "died before it wrote anything", s->name);
+    *end = s->inside || s->current + 1 == s->count;
+    if (*end)
+        return BT_OK;
+    close_file(s);
+    s->current++;
+    return open_file(s, err);
+}
+
 /* The bytes at the start of a segment or of a zstd frame say what follows. *end: nothing does. */
 static int detect(struct bt_source *s, bool *end, struct bt_err *err)
 {
@@ -165,9 +197,10 @@ static int detect(struct bt_source *s, bool *end, struct bt_err *err)
     size_t here = s->size - s->used < 4 ? s->size - s->used : 4;
     const uint8_t *p = s->in + s->used;
 
-    *end = !rc && here == 0;
-    if (rc || *end)
+    if (rc)
         return rc;
+    if (here == 0)
+        return next_file(s, end, err);
     if (p[0] == 0xC9 && !s->inside) {
         s->mode = PLAIN;
         return BT_OK;

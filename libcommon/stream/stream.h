@@ -27,6 +27,9 @@ struct bt_reader_options {
 };
 /* options may be NULL. Opens and reads up to the first record's begin. */
 int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options, struct bt_err *err);
+/* Several files as one stream, as `cat` would join them, each of them whole. Sets of shards come alone. */
+int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
+                       const struct bt_reader_options *options, struct bt_err *err);
 /* The next record, in order. BT_END only when every segment ended complete and the totals agree; every other end of
  * input is an error that names path and record. */
 int bt_reader_next(struct bt_reader *reader, struct bt_record *rec, struct bt_err *err);
@@ -55,8 +58,15 @@ int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_
 /* Before the first record: a value that joined segments must share (begin.must). */
 int bt_writer_must_str(struct bt_writer *writer, const char *key, const char *value, struct bt_err *err);
 int bt_writer_must_int(struct bt_writer *writer, const char *key, int64_t value, struct bt_err *err);
+/* E_BT_MIXED unless the reader's records may follow those of the writer: same schema, same `must`. */
+int bt_writer_joins(const struct bt_writer *writer, const struct bt_reader *reader, struct bt_err *err);
 /* Before the first record, for prov.inputs. `name` loses its directories. */
 int bt_writer_input(struct bt_writer *writer, const char *name, uint64_t bytes, uint64_t xxh64, struct bt_err *err);
+
+/* The same for a file, known by its size and the xxh64 of its first and last 64 KiB: that is how a set of shards that is
+ * gone on with tells that its inputs have changed. Of a set of shards the manifest counts. "-" and what is no regular file
+ * is left out. E_SAME_FILE when it is the output. */
+int bt_writer_input_file(struct bt_writer *writer, const char *path, struct bt_err *err);
 
 /* Exactly-once writing. Inputs are numbered 0, 1, ... by the caller and each is ended by bt_writer_input_done, after
  * its record was put (at most one per input for shards), or rejected, or neither. After an interruption

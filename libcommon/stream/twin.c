@@ -321,8 +321,6 @@ int bt_twin_record(struct bt_record *rec, const json_t *line, struct bt_err *err
     bt_record_clear(rec);
     json_object_foreach((json_t *)(uintptr_t)line, key, member)
     {
-        if (strcmp(key, "type") == 0)
-            continue;
         rc = bt_twin_set(rec, own_name(key, true), member, err);
         if (rc)
             break;

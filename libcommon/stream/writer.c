@@ -1,18 +1,24 @@
 /* One writer over streams and sets of shards. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/base/hash.h"
 #include "libcommon/base/mem.h"
 #include "libcommon/base/tool.h"
 #include "libcommon/shard/shard_write.h"
 #include "libcommon/stream/frames.h"
 #include "libcommon/stream/reader_private.h"
+#include "libcommon/stream/record_private.h"
 #include "libcommon/stream/rejects.h"
 #include "libcommon/stream/stream.h"
 
-enum { INPUTS_NAMED = 64, JUDGED_AFTER = 1000, PER_SHARD = 10000 };
+enum { INPUTS_NAMED = 64, JUDGED_AFTER = 1000, PER_SHARD = 10000, EDGE_BYTES = 64 << 10 };
 
 struct bt_writer {
     struct bt_frames_out *frames; /* one of the two */
@@ -30,11 +36,6 @@ struct bt_writer {
     struct bt_tally tally;
     struct bt_outfile log;
     bool logging;
-};
-
-struct input {
-    const char *name;
-    uint64_t bytes, xxh64;
 };
 
 static int no_memory(struct bt_err *err)
@@ -141,6 +142,31 @@ int bt_writer_must_int(struct bt_writer *w, const char *key, int64_t value, stru
     return w->begun ? too_late(w, key, err) : bt_record_set_int(w->must, key, value, err);
 }
 
+int bt_writer_joins(const struct bt_writer *w, const struct bt_reader *r, struct bt_err *err)
+{
+    struct bt_value must = bt_reader_header(r, "must");
+    size_t count = bt_record_field_count(w->must);
+    bool same = count == (must.kind == BT_MAP ? must.size : 0);
+
+    if (strcmp(w->schema, bt_reader_schema(r)) != 0)
+        return bt_fail(err, BT_ERR_BT_MIXED, "%s: records of kind %s follow some of %s; join records of one kind",
+                       bt_reader_place(r), bt_quote_str(bt_reader_schema(r)), w->schema);
+    for (size_t i = 0; same && i < count; i++) {
+        struct bt_value key, mine = bt_record_field(w->must, i, &key), theirs = { .kind = BT_ABSENT };
+
+        for (size_t j = 0; j < must.size && theirs.kind == BT_ABSENT; j++) {
+            struct bt_value name, value = bt_value_pair(must, j, &name);
+
+            if (bt_value_same(key, name))
+                theirs = value;
+        }
+        same = bt_value_same(mine, theirs);
+    }
+    return same ? BT_OK
+                : bt_fail(err, BT_ERR_BT_MIXED, "%s: made with other settings than the records before it (see 'must' in 'bt-cat "
+                          "--to=json'); make them alike, then join", bt_reader_place(r));
+}
+
 static void pack_key(struct bt_record *rec, const char *key)
 {
     bt_pack_str(rec, key, strlen(key));
@@ -156,7 +182,7 @@ int bt_writer_input(struct bt_writer *w, const char *name, uint64_t bytes, uint6
         return too_late(w, "an input", err);
     if (before.size >= INPUTS_NAMED)
         return BT_OK;
-    if (slash)
+    if (slash && slash[1])
         name = slash + 1;
     bt_put_u64(sum, xxh64);
     bt_record_begin(w->prov, "inputs");
@@ -171,6 +197,43 @@ int bt_writer_input(struct bt_writer *w, const char *name, uint64_t bytes, uint6
     pack_key(w->prov, "xxh64");
     bt_pack_bin(w->prov, sum, sizeof sum);
     return bt_record_end(w->prov, err);
+}
+
+/* xxh64 over the first and the last 64 KiB; a file no longer than both counts whole. */
+static int fingerprint(int fd, uint64_t size, uint64_t *xxh64, const char *path, struct bt_err *err)
+{
+    uint64_t taken = size < 2 * EDGE_BYTES ? size : 2 * EDGE_BYTES, head = taken / 2;
+    uint8_t *edges = bt_alloc(taken, 1, err);
+    int rc = edges ? BT_OK : BT_ERR_MEMORY;
+
+    if (!rc && (pread(fd, edges, head, 0) != (ssize_t)head ||
+                pread(fd, edges + head, taken - head, (off_t)(size - (taken - head))) != (ssize_t)(taken - head)))
+        rc = bt_fail_errno(err, errno ? errno : EIO, 0, path, "it may be changing; run again when it is whole");
+    if (!rc)
+        *xxh64 = bt_xxh64(edges, taken);
+    free(edges);
+    return rc;
+}
+
+int bt_writer_input_file(struct bt_writer *w, const char *path, struct bt_err *err)
+{
+    char *manifest = bt_path_is_set(path) ? bt_format("%s/bt-dataset.json", path) : NULL;
+    int fd = strcmp(path, "-") == 0 ? -1 : open(manifest ? manifest : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st, out;
+    uint64_t xxh64 = 0;
+    int rc = BT_OK;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && stat(w->path, &out) == 0 && st.st_dev == out.st_dev && st.st_ino == out.st_ino)
+        rc = bt_fail(err, BT_ERR_SAME_FILE, "%s: is the output too; name another output", bt_quote_str(path));
+    if (!rc && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        rc = fingerprint(fd, (uint64_t)st.st_size, &xxh64, path, err);
+        if (!rc)
+            rc = bt_writer_input(w, path, (uint64_t)st.st_size, xxh64, err);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(manifest);
+    return rc;
 }
 
 static int put_must(struct bt_writer *w, struct bt_record *begin, struct bt_err *err)

@@ -193,6 +193,17 @@ int bt_params_init(struct bt_params *p, uint64_t seed, struct bt_err *err)
     return rc;
 }
 
+/* "[2, 3]" */
+static const char *shape_text(char text[128], int rank, const size_t *shape)
+{
+    int at = snprintf(text, 128, "[");
+
+    for (int i = 0; i < rank && at < 100; i++)
+        at += snprintf(text + at, (size_t)(128 - at), "%s%zu", i ? ", " : "", shape[i]);
+    snprintf(text + at, (size_t)(128 - at), "]");
+    return text;
+}
+
 static int load_one(struct bt_params *p, struct bt_param *param, const struct bt_safetensors *file,
                     const struct bt_st_tensor *t, float **host, uint64_t *capacity, struct bt_err *err)
 {
@@ -201,9 +212,16 @@ static int load_one(struct bt_params *p, struct bt_param *param, const struct bt
 
     for (int k = 0; k < t->rank && fits; k++)
         fits = (size_t)t->shape[k] == param->tensor.shape[k];
-    if (!fits)
-        return bt_fail(err, BT_ERR_WEIGHTS, "%s: tensor '%s' has another shape than the model's; use the weights' own model file",
-                       bt_safetensors_path(file), bt_quote_str(t->name));
+    if (!fits) {
+        size_t shape[BT_ST_RANK_MAX] = { 0 };
+        char has[128], wants[128];
+
+        for (int k = 0; k < t->rank; k++)
+            shape[k] = (size_t)t->shape[k];
+        return bt_fail(err, BT_ERR_WEIGHTS, "%s: tensor '%s' is %s, but the model's is %s; use the weights' own model file",
+                       bt_safetensors_path(file), bt_quote_str(t->name), shape_text(has, t->rank, shape),
+                       shape_text(wants, param->tensor.rank, param->tensor.shape));
+    }
 
     int rc = bt_grow(host, capacity, n, sizeof **host, err);
 

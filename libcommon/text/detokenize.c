@@ -172,6 +172,9 @@ int bt_tokenizer_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint
                         struct bt_buf *out, struct bt_err *err)
 {
     uint64_t start = out->size;
+
+    if (count == 0)
+        return BT_OK;
     int rc = tok->kind == BT_TOKENIZER_BERT ? bert_decode(tok, ids, count, skip_specials, out, err)
                                             : bpe_decode(tok, ids, count, skip_specials, out, err);
 

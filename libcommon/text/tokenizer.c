@@ -116,7 +116,7 @@ int bt_tokenizer_seal(struct bt_tokenizer *tok, struct bt_err *err)
         name_token(tok, BT_TOKEN_BOS, "[DEC]");
         name_token(tok, BT_TOKEN_EOS, "[SEP]");
         name_token(tok, BT_TOKEN_PAD, "[PAD]");
-        name_token(tok, BT_TOKEN_UNK, "[UNK]");
+        tok->token[BT_TOKEN_UNK] = tok->wordpiece.unk;
         name_token(tok, BT_TOKEN_CLS, "[CLS]");
         name_token(tok, BT_TOKEN_SEP, "[SEP]");
         name_token(tok, BT_TOKEN_MASK, "[MASK]");
@@ -145,6 +145,16 @@ int32_t bt_tokenizer_token(const struct bt_tokenizer *tok, enum bt_token which)
     return tok->token[which];
 }
 
+int bt_tokenizer_marks_before(const struct bt_tokenizer *tok)
+{
+    return tok->before_count;
+}
+
+int bt_tokenizer_marks_behind(const struct bt_tokenizer *tok)
+{
+    return tok->behind_count;
+}
+
 const char *bt_tokenizer_hash(const struct bt_tokenizer *tok)
 {
     return tok->hash;
@@ -166,6 +176,7 @@ int bt_tokenizer_encode(struct bt_tokenizer *tok, const char *text, size_t size,
     int rc = bt_utf8_check(text, size, err);
 
     ids->count = 0;
+    text = size ? text : ""; /* no text at all may come as NULL */
     if (!rc)
         rc = bt_ids_add(ids, tok->before, before, err);
     for (size_t i = 0; i < size && !rc;) {

@@ -44,6 +44,10 @@ enum bt_token { BT_TOKEN_BOS, BT_TOKEN_EOS, BT_TOKEN_PAD, BT_TOKEN_UNK, BT_TOKEN
                 BT_TOKEN_NEWLINE, BT_TOKEN_COUNT };
 int32_t bt_tokenizer_token(const struct bt_tokenizer *tok, enum bt_token which);
 
+/* How many ids the template puts before a text, and behind it. */
+int bt_tokenizer_marks_before(const struct bt_tokenizer *tok);
+int bt_tokenizer_marks_behind(const struct bt_tokenizer *tok);
+
 /* The identity for begin.must: SHA-256 in hex of the entries, merges, special tokens and template, equal for every form of
  * file that holds the same. Lives as long as tok. */
 const char *bt_tokenizer_hash(const struct bt_tokenizer *tok);

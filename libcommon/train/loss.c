@@ -172,14 +172,16 @@ static struct bt_loss stage0(struct bt_tape *tape, const struct bt_vlm *v, const
     struct bt_tensor *sim = bt_linear(tape, f, bt_comm_gather(tape, o->comm, f), NULL, BT_ACT_NONE);
 
     sim = bt_divide(tape, sim, bt_pformer_temperature(v->pformer));
+    bt_mark(tape, sim, "sim_t2t");
     add_term(tape, &loss, "contrastive", bt_cross_entropy(tape, sim, own_columns(tape, o->comm, batch->size), SMOOTHING),
              samples);
 
     /* Pulled towards the nearest word embedding; the language model receives the prompt as it is. */
     struct bt_tensor *prompt = bt_pformer_prompt(tape, v->pformer, cls), *words = bt_opt_words(v->opt);
-    struct bt_ints *nearest = bt_nearest(tape, prompt, words);
+    struct bt_tensor *nearest = bt_embed(tape, words, bt_nearest(tape, prompt, words));
 
-    add_term(tape, &loss, "vq", bt_mse(tape, prompt, bt_embed(tape, words, nearest)), samples);
+    bt_mark(tape, nearest, "vq_rows");
+    add_term(tape, &loss, "vq", bt_mse(tape, prompt, nearest), samples);
     add_term(tape, &loss, "lm", opt_loss(tape, v, prompt, batch, o),
              share_of(batch, o->whole, OF_OPT_TOKENS, v->config.queries));
     return loss;

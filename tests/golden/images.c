@@ -16,7 +16,8 @@ static void report(const char *group, const char *name, const char *what)
 {
     test_count++;
     failures += what != NULL;
-    printf("%sok %d - %s/%s%s%s\n", what ? "not " : "", test_count, group, name, what ? ": " : "", what ? what : "");
+    printf("%sok %d - %s/%s%s%s\n", what ? "not " : "", test_count, group, name, what ? ": " : "",
+           what ? what : "");
 }
 
 static void skip(const char *group, const char *name, const char *feature)
@@ -109,10 +110,12 @@ static void check_decode(const json_t *c)
     free(bytes);
 }
 
-/* Accepting is right when the code is null or also_ok says "accept"; then the pixels are Pillow's, if it has any. */
+/* Accepting is right when the code is null or also_ok says "accept"; then the pixels are Pillow's, if it
+ * has any. */
 static void check_damaged(const json_t *c)
 {
-    const char *name = text(c, "file"), *code = text(c, "code"), *sha = text(json_object_get(c, "pillow"), "sha256");
+    const char *name = text(c, "file"), *code = text(c, "code"),
+               *sha = text(json_object_get(c, "pillow"), "sha256");
     const json_t *also = json_object_get(c, "also_ok");
     struct bt_image image = { 0 };
     struct bt_image_reject reject = { 0 };
@@ -132,8 +135,10 @@ static void check_damaged(const json_t *c)
         skip("damaged", name, bt_image_kind(bytes, n));
     } else {
         if (!right)
-            snprintf(note, sizeof note, "answer is %s %s, want %s", answer, reject.detail, code ? code : "accept");
-        else if (image.rgb && sha && !same_hash(image.rgb, (size_t)image.width * (size_t)image.height * 3, sha))
+            snprintf(note, sizeof note, "answer is %s %s, want %s", answer, reject.detail,
+                     code ? code : "accept");
+        else if (image.rgb && sha &&
+                 !same_hash(image.rgb, (size_t)image.width * (size_t)image.height * 3, sha))
             snprintf(note, sizeof note, "accepted, but the pixels differ");
         report("damaged", name, note[0] ? note : NULL);
     }
@@ -192,7 +197,8 @@ static struct bt_image source_new(const json_t *c)
 
 static void check_resize(const json_t *c, size_t index, bool is_crop)
 {
-    const json_t *to = json_object_get(c, "to"), *box = json_object_get(c, "box"), *v = json_object_get(c, "ijhw");
+    const json_t *to = json_object_get(c, "to"), *box = json_object_get(c, "box"),
+                 *v = json_object_get(c, "ijhw");
     struct bt_image im = source_new(c);
     struct bt_crop crop = { number(v, 0), number(v, 1), number(v, 2), number(v, 3) };
     int side = (int)json_integer_value(json_object_get(c, "s"));
@@ -281,7 +287,8 @@ static void check_draws(const json_t *c, size_t index)
 /* ---- tensor/ ---- */
 
 /* clip_image_eval: shorter side to `size`, then the recorded window of size x size. */
-static int clip_tensor(float *chw, int size, const struct bt_image *image, const json_t *c, struct bt_err *err)
+static int clip_tensor(float *chw, int size, const struct bt_image *image, const json_t *c,
+                       struct bt_err *err)
 {
     const json_t *resized = json_object_get(c, "resized"), *yx = json_object_get(c, "crop_yx");
     struct bt_image middle = { .width = number(resized, 0), .height = number(resized, 1) };
@@ -381,11 +388,26 @@ static void each(const json_t *root, const char *key, void (*check)(const json_t
         report(key, "cases", "there are none");
 }
 
-static void decode_case(const json_t *c, size_t i) { (void)i, check_decode(c); }
-static void damaged_case(const json_t *c, size_t i) { (void)i, check_damaged(c); }
-static void resize_case(const json_t *c, size_t i) { check_resize(c, i, false); }
-static void crop_case(const json_t *c, size_t i) { check_resize(c, i, true); }
-static void tensor_case(const json_t *c, size_t i) { (void)i, check_tensor(c); }
+static void decode_case(const json_t *c, size_t i)
+{
+    (void)i, check_decode(c);
+}
+static void damaged_case(const json_t *c, size_t i)
+{
+    (void)i, check_damaged(c);
+}
+static void resize_case(const json_t *c, size_t i)
+{
+    check_resize(c, i, false);
+}
+static void crop_case(const json_t *c, size_t i)
+{
+    check_resize(c, i, true);
+}
+static void tensor_case(const json_t *c, size_t i)
+{
+    (void)i, check_tensor(c);
+}
 
 int main(int argc, char **argv)
 {

@@ -37,7 +37,8 @@ static void put(const char *name, const char *text)
 }
 
 /* All items of one input, one a line: "id image fields" or "id CODE". */
-static char *items(const char *input, struct bt_annotations_options options, struct bt_annotations_stats *stats)
+static char *items(const char *input, struct bt_annotations_options options,
+                   struct bt_annotations_stats *stats)
 {
     struct bt_annotations *a = NULL;
     struct bt_buf out = { 0 };
@@ -75,25 +76,29 @@ static void check_items(const char *input, struct bt_annotations_options options
 
 static void test_lavis_list(void)
 {
-    put("lavis.json", "[{\"caption\": \"A cat. \", \"image\": \"val2014/1.jpg\", \"image_id\": \"coco_1\"},\n"
-                      " {\"caption\": [\"Two dogs.\", \"Dogs\"], \"image\": \"2.jpg\", \"image_id\": 2, \"other\": 1},\n"
-                      " {\"caption\": 7, \"image\": \"3.jpg\"}, {\"caption\": \"x\"}, {\"image\": \"5.jpg\", \"caption\": \" \"}]");
+    put("lavis.json",
+        "[{\"caption\": \"A cat. \", \"image\": \"val2014/1.jpg\", \"image_id\": \"coco_1\"},\n"
+        " {\"caption\": [\"Two dogs.\", \"Dogs\"], \"image\": \"2.jpg\", \"image_id\": 2, \"other\": 1},\n"
+        " {\"caption\": 7, \"image\": \"3.jpg\"}, {\"caption\": \"x\"}, {\"image\": \"5.jpg\", \"caption\": "
+        "\" \"}]");
     check_items("lavis.json", (struct bt_annotations_options){ 0 },
                 "lavis.json:0 val2014/1.jpg {\"image_id\":\"coco_1\",\"captions\":[\"A cat. \"]}\n"
                 "lavis.json:1 2.jpg {\"image_id\":2,\"captions\":[\"Two dogs.\",\"Dogs\"]}\n"
                 "lavis.json:2 JSON_TYPE\nlavis.json:3 FIELD_MISSING\nlavis.json:4 TEXT_EMPTY\n");
-    check_items("lavis.json", (struct bt_annotations_options){ .text_only = true },
-                "lavis.json:0 - {\"text\":\"A cat. \"}\nlavis.json:1#0 - {\"text\":\"Two dogs.\"}\n"
-                "lavis.json:1#1 - {\"text\":\"Dogs\"}\nlavis.json:2 JSON_TYPE\nlavis.json:3 - {\"text\":\"x\"}\n"
-                "lavis.json:4 TEXT_EMPTY\n");
+    check_items(
+        "lavis.json", (struct bt_annotations_options){ .text_only = true },
+        "lavis.json:0 - {\"text\":\"A cat. \"}\nlavis.json:1#0 - {\"text\":\"Two dogs.\"}\n"
+        "lavis.json:1#1 - {\"text\":\"Dogs\"}\nlavis.json:2 JSON_TYPE\nlavis.json:3 - {\"text\":\"x\"}\n"
+        "lavis.json:4 TEXT_EMPTY\n");
 }
 
 static void test_grouping(void)
 {
     put("group.json", "[{\"image\":\"a.jpg\",\"caption\":\"1\"},{\"image\":\"a.jpg\",\"caption\":\"2\"},"
                       "{\"image\":\"b.jpg\",\"caption\":[\"3\",\"4\"]}]");
-    check_items("group.json", (struct bt_annotations_options){ .group = BT_GROUP_IMAGE },
-                "group.json:0 a.jpg {\"captions\":[\"1\",\"2\"]}\ngroup.json:2 b.jpg {\"captions\":[\"3\",\"4\"]}\n");
+    check_items(
+        "group.json", (struct bt_annotations_options){ .group = BT_GROUP_IMAGE },
+        "group.json:0 a.jpg {\"captions\":[\"1\",\"2\"]}\ngroup.json:2 b.jpg {\"captions\":[\"3\",\"4\"]}\n");
     check_items("group.json", (struct bt_annotations_options){ .group = BT_GROUP_CAPTION },
                 "group.json:0 a.jpg {\"captions\":[\"1\"]}\ngroup.json:1 a.jpg {\"captions\":[\"2\"]}\n"
                 "group.json:2#0 b.jpg {\"captions\":[\"3\"]}\ngroup.json:2#1 b.jpg {\"captions\":[\"4\"]}\n");
@@ -108,23 +113,27 @@ static void test_map_prefix(void)
                 "vg.json:0 7.jpg {\"captions\":[\"a chair\"]}\n");
 }
 
-/* The picture is found though the file does not say in which folder, or by the number of another release's name. */
+/* The picture is found though the file does not say in which folder, or by the number of another release's
+ * name. */
 static void test_official_coco(void)
 {
     put("pics/val2014/COCO_val2014_000000000009.jpg", "x");
     put("pics/train2017/000000000025.jpg", "x");
     put("captions.json",
         "{\"info\":{\"year\":2014},\"images\":[{\"id\":9,\"file_name\":\"COCO_val2014_000000000009.jpg\"},"
-        "{\"id\":25,\"file_name\":\"COCO_train2014_000000000025.jpg\"},{\"id\":30,\"file_name\":\"none.jpg\"}],"
-        "\"annotations\":[{\"image_id\":25,\"id\":101,\"caption\":\"b\"},{\"image_id\":9,\"id\":102,\"caption\":\"a\"},"
+        "{\"id\":25,\"file_name\":\"COCO_train2014_000000000025.jpg\"},{\"id\":30,\"file_name\":\"none.jpg\"}"
+        "],"
+        "\"annotations\":[{\"image_id\":25,\"id\":101,\"caption\":\"b\"},{\"image_id\":9,\"id\":102,"
+        "\"caption\":\"a\"},"
         "{\"image_id\":25,\"id\":103,\"caption\":\"c\"},{\"image_id\":77,\"id\":104,\"caption\":\"lost\"}]}");
     check_items("captions.json", (struct bt_annotations_options){ .images = in_dir("pics") },
                 "102 val2014/COCO_val2014_000000000009.jpg {\"image_id\":9,\"captions\":[\"a\"]}\n"
                 "101 train2017/000000000025.jpg {\"image_id\":25,\"captions\":[\"b\"]}\n"
                 "103 train2017/000000000025.jpg {\"image_id\":25,\"captions\":[\"c\"]}\n30 FILE_MISSING\n");
-    check_items("captions.json", (struct bt_annotations_options){ .images = in_dir("pics"), .group = BT_GROUP_IMAGE },
-                "9 val2014/COCO_val2014_000000000009.jpg {\"image_id\":9,\"captions\":[\"a\"]}\n"
-                "25 train2017/000000000025.jpg {\"image_id\":25,\"captions\":[\"b\",\"c\"]}\n30 FILE_MISSING\n");
+    check_items(
+        "captions.json", (struct bt_annotations_options){ .images = in_dir("pics"), .group = BT_GROUP_IMAGE },
+        "9 val2014/COCO_val2014_000000000009.jpg {\"image_id\":9,\"captions\":[\"a\"]}\n"
+        "25 train2017/000000000025.jpg {\"image_id\":25,\"captions\":[\"b\",\"c\"]}\n30 FILE_MISSING\n");
     struct bt_annotations_stats stats = { 0 };
     free(items(in_dir("captions.json"), (struct bt_annotations_options){ .images = in_dir("pics") }, &stats));
     CHECK_INT(stats.orphans, 1);
@@ -142,12 +151,14 @@ static void test_karpathy(void)
     int lines = 0;
 
     for (int i = 0; i < 3; i++) {
-        used += (size_t)snprintf(text + used, sizeof text - used,
-                                 "%s{\"filepath\":\"val2014\",\"filename\":\"%d.jpg\",\"cocoid\":%d,\"imgid\":%d,"
-                                 "\"split\":\"%s\",\"sentences\":[", i ? "," : "", i, 40 + i, i, splits[i]);
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used,
+                             "%s{\"filepath\":\"val2014\",\"filename\":\"%d.jpg\",\"cocoid\":%d,\"imgid\":%d,"
+                             "\"split\":\"%s\",\"sentences\":[",
+                             i ? "," : "", i, 40 + i, i, splits[i]);
         for (int k = 0; k < 5; k++)
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s{\"raw\":\"c%d\",\"sentid\":%d}", k ? "," : "",
-                                     k, 100 * i + k);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s{\"raw\":\"c%d\",\"sentid\":%d}",
+                                     k ? "," : "", k, 100 * i + k);
         used += (size_t)snprintf(text + used, sizeof text - used, "]}");
     }
     snprintf(text + used, sizeof text - used, "]}");
@@ -157,36 +168,45 @@ static void test_karpathy(void)
     for (const char *p = got; *p; p++)
         lines += *p == '\n';
     CHECK_INT(lines, 10);
-    CHECK(strncmp(got, "0 val2014/0.jpg {\"image_id\":40,\"captions\":[\"c0\"],\"split\":\"train\"}\n", 60) == 0);
+    CHECK(strncmp(got, "0 val2014/0.jpg {\"image_id\":40,\"captions\":[\"c0\"],\"split\":\"train\"}\n", 60) ==
+          0);
     CHECK(strstr(got, "104 val2014/1.jpg {\"image_id\":41,\"captions\":[\"c4\"],\"split\":\"restval\"}\n"));
     free(got);
-    snprintf(want, sizeof want, "42 val2014/2.jpg {\"image_id\":42,\"captions\":[\"c0\",\"c1\",\"c2\",\"c3\",\"c4\"],"
-                                "\"split\":\"test\"}\n");
+    snprintf(want, sizeof want,
+             "42 val2014/2.jpg {\"image_id\":42,\"captions\":[\"c0\",\"c1\",\"c2\",\"c3\",\"c4\"],"
+             "\"split\":\"test\"}\n");
     check_items("karpathy.json", (struct bt_annotations_options){ .split = "test" }, want);
 }
 
 static void test_vqa(void)
 {
     put("pics/val2014/COCO_val2014_000000000042.jpg", "x");
-    put("questions.json", "{\"data_subtype\":\"val2014\",\"questions\":[{\"image_id\":42,\"question\":\"What?\","
-                          "\"question_id\":42000},{\"image_id\":42,\"question\":\"Why?\",\"question_id\":42001}]}");
+    put("questions.json",
+        "{\"data_subtype\":\"val2014\",\"questions\":[{\"image_id\":42,\"question\":\"What?\","
+        "\"question_id\":42000},{\"image_id\":42,\"question\":\"Why?\",\"question_id\":42001}]}");
     put("answers.json", "{\"annotations\":[{\"question_id\":42000,\"image_id\":42,\"question_type\":\"what\","
                         "\"answer_type\":\"other\",\"answers\":[{\"answer\":\"bat\",\"answer_id\":1},"
                         "{\"answer\":\"a bat\",\"answer_id\":2}]}]}");
-    check_items("questions.json", (struct bt_annotations_options){ .images = in_dir("pics"), .answers = in_dir("answers.json") },
-                "42000 val2014/COCO_val2014_000000000042.jpg {\"image_id\":42,\"question\":\"What?\",\"question_id\":42000,"
-                "\"answers\":[\"bat\",\"a bat\"],\"question_type\":\"what\",\"answer_type\":\"other\"}\n"
-                "42001 FIELD_MISSING\n");
+    check_items(
+        "questions.json",
+        (struct bt_annotations_options){ .images = in_dir("pics"), .answers = in_dir("answers.json") },
+        "42000 val2014/COCO_val2014_000000000042.jpg "
+        "{\"image_id\":42,\"question\":\"What?\",\"question_id\":42000,"
+        "\"answers\":[\"bat\",\"a bat\"],\"question_type\":\"what\",\"answer_type\":\"other\"}\n"
+        "42001 FIELD_MISSING\n");
     check_items("questions.json", (struct bt_annotations_options){ .images = in_dir("pics") },
-                "42000 val2014/COCO_val2014_000000000042.jpg {\"image_id\":42,\"question\":\"What?\",\"question_id\":42000}\n"
-                "42001 val2014/COCO_val2014_000000000042.jpg {\"image_id\":42,\"question\":\"Why?\",\"question_id\":42001}\n");
+                "42000 val2014/COCO_val2014_000000000042.jpg "
+                "{\"image_id\":42,\"question\":\"What?\",\"question_id\":42000}\n"
+                "42001 val2014/COCO_val2014_000000000042.jpg "
+                "{\"image_id\":42,\"question\":\"Why?\",\"question_id\":42001}\n");
 }
 
 static void test_ids_keep_their_kind(void)
 {
-    put("ids.jsonl", "{\"image\":\"a.jpg\",\"question\":\"q\",\"question_id\":\"01827492\"}\r\n"
-                     "{\"image\":\"a.jpg\",\"question\":\"q\",\"question_id\":1827492}\n"
-                     "\n{\"image\": bad}\n{\"id\":\"x7\",\"image\":\"b.jpg\",\"image_id\":9007199254740991}\n");
+    put("ids.jsonl",
+        "{\"image\":\"a.jpg\",\"question\":\"q\",\"question_id\":\"01827492\"}\r\n"
+        "{\"image\":\"a.jpg\",\"question\":\"q\",\"question_id\":1827492}\n"
+        "\n{\"image\": bad}\n{\"id\":\"x7\",\"image\":\"b.jpg\",\"image_id\":9007199254740991}\n");
     check_items("ids.jsonl", (struct bt_annotations_options){ 0 },
                 "01827492 a.jpg {\"question\":\"q\",\"question_id\":\"01827492\"}\n"
                 "1827492 a.jpg {\"question\":\"q\",\"question_id\":1827492}\nids.jsonl:4 JSON_SYNTAX\n"
@@ -200,7 +220,8 @@ static void test_sentences(void)
 
     put_bytes("s.txt", "a dog\r\n\nca\xfft\nx\0y\n last", 22);
     got = items(in_dir("s.txt"), (struct bt_annotations_options){ 0 }, &stats);
-    CHECK_STR(got, "s.txt:1 - {\"text\":\"a dog\"}\ns.txt:3 TEXT_UTF8\ns.txt:4 TEXT_NUL\ns.txt:5 - {\"text\":\" last\"}\n");
+    CHECK_STR(got, "s.txt:1 - {\"text\":\"a dog\"}\ns.txt:3 TEXT_UTF8\ns.txt:4 TEXT_NUL\ns.txt:5 - "
+                   "{\"text\":\" last\"}\n");
     CHECK_INT(stats.blank_lines, 1);
     free(got);
 }
@@ -223,7 +244,8 @@ static void test_folder(void)
     put("folder/.hidden.jpg", "x");
     put_bytes("folder/sub/g.jpg", jpeg.data, jpeg.size);
     got = items(in_dir("folder"), (struct bt_annotations_options){ 0 }, &stats);
-    CHECK_STR(got, "IMG_1.JPG IMG_1.JPG {\"captions\":[\"a cat\",\"the cat\"]}\nb.jpeg b.jpeg {\"captions\":[\"a bee\"]}\n"
+    CHECK_STR(got, "IMG_1.JPG IMG_1.JPG {\"captions\":[\"a cat\",\"the cat\"]}\nb.jpeg b.jpeg "
+                   "{\"captions\":[\"a bee\"]}\n"
                    "c.webp c.webp {}\nd.Png d.Png {}\ne.gif e.gif {}\nf f {}\nsub/g.jpg sub/g.jpg {}\n");
     CHECK_INT(stats.pictures, 7);
     CHECK_INT(stats.captions, 2);
@@ -252,7 +274,8 @@ static void test_paths_stay_below_the_root(void)
     put("outside.jpg", "secret");
     put("root/in.jpg", "x");
     put("root/deep/in.jpg", "x");
-    CHECK(symlink("../outside.jpg", in_dir("root/link.jpg")) == 0 || access(in_dir("root/link.jpg"), F_OK) == 0);
+    CHECK(symlink("../outside.jpg", in_dir("root/link.jpg")) == 0 ||
+          access(in_dir("root/link.jpg"), F_OK) == 0);
     CHECK_OK(bt_root_open(&root, in_dir("root"), &err), &err);
     CHECK_STR(read_code(root, "in.jpg"), "read");
     CHECK_STR(read_code(root, "deep/../in.jpg"), "read");

@@ -1,7 +1,8 @@
 /* Decoding: cases that people ran into, each built here, with the pixels that Pillow 9.4 gives. */
 #include "tests/image/fixtures.h"
 
-static const struct bt_image_options truncated = { .allow_truncated = true }, corrupt = { .allow_corrupt = true };
+static const struct bt_image_options truncated = { .allow_truncated = true },
+                                     corrupt = { .allow_corrupt = true };
 
 /* The first bytes of the decoded pixels. */
 static void check_pixels(const struct bytes *file, const uint8_t *want, size_t size)
@@ -100,7 +101,8 @@ static struct bytes flat_jpeg(uint8_t r, uint8_t g, uint8_t b)
 
 static void test_several_pictures_in_a_file(void)
 {
-    struct bytes red = flat_jpeg(200, 30, 30), blue = flat_jpeg(30, 30, 200), two = red, marked = { .size = 0 };
+    struct bytes red = flat_jpeg(200, 30, 30), blue = flat_jpeg(30, 30, 200), two = red,
+                 marked = { .size = 0 };
 
     CHECK_STR(decoded(&red, NULL), "07ebe5453c44bb7e");
     add_bytes(&two, blue.data, blue.size);
@@ -165,9 +167,11 @@ static void test_rotation_is_told_not_applied(void)
     static const char little[] = "Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     static const char big[] = "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     static const char bad[] = "Exif\0\0II*\0\xff\xff\xff\xff";
-    static const struct { const char *payload; size_t size; int orientation; } cases[] = {
-        { little, sizeof little - 1, 6 }, { big, sizeof big - 1, 6 }, { bad, sizeof bad - 1, 1 }
-    };
+    static const struct {
+        const char *payload;
+        size_t size;
+        int orientation;
+    } cases[] = { { little, sizeof little - 1, 6 }, { big, sizeof big - 1, 6 }, { bad, sizeof bad - 1, 1 } };
     struct bytes plain = formula_jpeg(24, 16, false);
     char pixels[17];
 
@@ -187,10 +191,16 @@ static void test_rotation_is_told_not_applied(void)
 
 static void test_other_kinds_are_named(void)
 {
-    static const struct { const char *bytes; size_t size; const char *kind; } cases[] = {
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *kind;
+    } cases[] = {
         { "", 0, "an empty file" },
         { "<!DOCTYPE html><p>404", 21, "an HTML page" },
-        { "\0\0\0\x18" "ftypavif", 12, "AVIF" },
+        { "\0\0\0\x18"
+          "ftypavif",
+          12, "AVIF" },
         { "RIFF\x10\0\0\0WEBPVP8L", 16, "WebP" },
         { "GIF89a", 6, "GIF" },
         { "\n\xff\xd8\xff\xe0", 5, "a JPEG with other bytes in front" },
@@ -211,7 +221,8 @@ static void test_other_kinds_are_named(void)
 static void test_limits(void)
 {
     struct bytes jpeg = formula_jpeg(40, 24, false), png = small_png();
-    struct bt_image_options few = { .max_pixels = 959 }, enough = { .max_pixels = 960 }, three = { .max_pixels = 3 };
+    struct bt_image_options few = { .max_pixels = 959 }, enough = { .max_pixels = 960 },
+                            three = { .max_pixels = 3 };
 
     CHECK_STR(decoded(&jpeg, &few), "IMG_TOO_LARGE");
     CHECK(strncmp(decoded(&jpeg, &enough), "IMG", 3) != 0);

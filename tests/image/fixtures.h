@@ -1,4 +1,5 @@
-/* Pictures made on the spot: the formula picture of images.md 3.6, as JPEG by libjpeg and as PNG put together by hand. */
+/* Pictures made on the spot: the formula picture of images.md 3.6, as JPEG by libjpeg and as PNG put
+ * together by hand. */
 #ifndef BT_TESTS_IMAGE_FIXTURES_H
 #define BT_TESTS_IMAGE_FIXTURES_H
 
@@ -99,13 +100,26 @@ static inline void add_chunk(struct bytes *to, const char *type, const void *dat
     add_u32(to, (uint32_t)crc32(crc32(0, Z_NULL, 0), to->data + begin, (uInt)(to->size - begin)));
 }
 
-/* A PNG of rows without filter: `rows` holds height rows of row_bytes. extra is one more chunk before IDAT, or NULL. */
-static inline struct bytes png_of(int width, int height, int depth, int type, const void *rows, size_t row_bytes,
-                                  const char *extra, const void *extra_data, size_t extra_size)
+/* A PNG of rows without filter: `rows` holds height rows of row_bytes. extra is one more chunk before
+ * IDAT, or NULL. */
+static inline struct bytes png_of(int width, int height, int depth, int type, const void *rows,
+                                  size_t row_bytes, const char *extra, const void *extra_data,
+                                  size_t extra_size)
 {
     struct bytes png = { .size = 0 }, raw = { .size = 0 };
-    unsigned char header[13] = { 0, 0, 0, (unsigned char)width, 0, 0, 0, (unsigned char)height,
-                                 (unsigned char)depth, (unsigned char)type, 0, 0, 0 };
+    unsigned char header[13] = { 0,
+                                 0,
+                                 0,
+                                 (unsigned char)width,
+                                 0,
+                                 0,
+                                 0,
+                                 (unsigned char)height,
+                                 (unsigned char)depth,
+                                 (unsigned char)type,
+                                 0,
+                                 0,
+                                 0 };
     unsigned char packed[4096];
     uLongf packed_size = sizeof packed;
 

@@ -1,4 +1,5 @@
-/* Random crops as a distribution, the table of tensor values, and a training sample as a function of its key. */
+/* Random crops as a distribution, the table of tensor values, and a training sample as a function of its
+ * key. */
 #include "tests/image/fixtures.h"
 
 static void test_crop_distribution(void)
@@ -44,7 +45,10 @@ static void test_crop_fallback(void)
 
 static void test_table(void)
 {
-    static const struct { int u; uint32_t bits[3]; } want[] = {
+    static const struct {
+        int u;
+        uint32_t bits[3];
+    } want[] = {
         { 0, { 0xbfe568dc, 0xbfe044b8, 0xbfbd77d8 } },
         { 127, { 0x3d7ce092, 0x3e1d9531, 0x3ea6c5e6 } },
         { 128, { 0x3d9c5620, 0x3e2cf36b, 0x3eae0dc4 } },

@@ -32,6 +32,8 @@ static void reference_make(struct reference *r, size_t rows, size_t in, size_t o
                              host_noise(rows * out, 4), calloc(rows * out + 1, sizeof(double)),
                              calloc(rows * out + 1, sizeof(double)), calloc(rows * in + 1, sizeof(double)),
                              calloc(out * in + 1, sizeof(double)), calloc(out + 1, sizeof(double)) };
+    for (size_t i = 0; i < out * in; i++) /* as a layer begins: outputs of size one */
+        r->weight[i] /= sqrtf((float)in);
     for (size_t i = 0; i < rows; i++)
         for (size_t o = 0; o < out; o++) {
             double sum = (double)r->bias[o], g;

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -163,6 +164,34 @@ static void test_kill_and_go_on(void)
     CHECK(content == undisturbed);
     check_set(scratch("k.lmdb"), 950);
     CHECK(!bt_path_exists(scratch("k.lmdb/.ingest")));
+}
+
+/* A disk that is full for a while, in the shape of a limit on the size of files: an error with status 74, and nothing lost. */
+static void test_no_space_and_go_on(void)
+{
+    struct bt_err err = { 0 };
+    uint64_t content = 0;
+    int full = 0, status = 0;
+
+    for (int kib = 32; kib <= 512; kib += 32) {
+        fflush(stdout);
+        pid_t child = fork();
+
+        if (child == 0) {
+            struct rlimit limit = { (rlim_t)kib << 10, (rlim_t)kib << 10 };
+
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &limit);
+            int rc = write_inputs(scratch("full.lmdb"), 950, &defaults, NULL, &err);
+            _exit(bt_exit_status(rc));
+        }
+        waitpid(child, &status, 0);
+        CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 74));
+        full += WIFEXITED(status) && WEXITSTATUS(status) == 74;
+    }
+    CHECK(full > 0);
+    CHECK_OK(write_inputs(scratch("full.lmdb"), 950, &defaults, &content, &err), &err);
+    CHECK(content == undisturbed);
 }
 
 /* Stopped between inputs by its own tool: nothing is done twice. */
@@ -486,6 +515,7 @@ int main(void)
     RUN(test_reader_sees_a_stream);
     RUN(test_same_command_again);
     RUN(test_kill_and_go_on);
+    RUN(test_no_space_and_go_on);
     RUN(test_stop_and_go_on);
     RUN(test_simple_tools);
     RUN(test_double_ids);

@@ -1,0 +1,321 @@
+/* Sample records to prediction records. Source: models.md 6.1, 8.5, 8.6. */
+#include "libcommon/generate/generator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcommon/base/file.h"
+#include "libcommon/base/hash.h"
+#include "libcommon/image/image.h"
+
+struct entry {
+    struct bt_record *rec;
+    size_t picture;       /* which of the batch's pictures */
+    int32_t *prompt;
+    size_t columns;
+    char *prompt_text;
+    uint64_t key;         /* what its draws are keyed by */
+    struct bt_hypothesis hypothesis;
+};
+
+struct bt_generator {
+    struct bt_generator_options o;
+    char preset_hash[65];
+    struct bt_captioner *captioner;
+    struct bt_tape *tape;  /* for the vision tower */
+    struct entry *entries;
+    size_t count;
+    float *images;         /* [batch, 3, S, S]: pictures not seen before in this batch */
+    float *tower;          /* [batch, N, width] */
+    uint64_t *picture_hash;
+    size_t pictures, pixels, tower_floats;
+    uint64_t taken;        /* records in all */
+    struct bt_ids ids;
+    struct bt_buf text;
+};
+
+int bt_generator_new(struct bt_generator **out, const struct bt_generator_options *o, struct bt_err *err)
+{
+    struct bt_generator *g = bt_alloc(1, sizeof *g, err);
+    const struct bt_vit_config *vit = &o->vlm->config.vit;
+    size_t grid = vit->image_size / vit->patch;
+    int rc;
+
+    if (!g)
+        return err->status;
+    g->o = *o;
+    g->pixels = 3 * vit->image_size * vit->image_size;
+    g->tower_floats = (grid * grid + 1) * vit->width;
+    g->entries = bt_alloc(o->batch, sizeof *g->entries, err);
+    g->picture_hash = bt_alloc(o->batch, sizeof *g->picture_hash, err);
+    if (o->pictures) {
+        g->images = bt_alloc(o->batch * g->pixels, sizeof *g->images, err);
+        g->tower = bt_alloc(o->batch * g->tower_floats, sizeof *g->tower, err);
+    }
+    rc = err->status;
+    if (!rc && !(g->tape = bt_tape_new(o->vlm->backend, err)))
+        rc = err->status;
+    if (!rc)
+        rc = bt_captioner_new(&g->captioner, o->vlm, err);
+    if (!rc)
+        rc = bt_preset_hash(o->preset, g->preset_hash, err);
+    for (size_t i = 0; i < o->batch && !rc; i++)
+        if (!(g->entries[i].rec = bt_record_new()))
+            rc = bt_fail(err, BT_ERR_MEMORY, "generate: out of memory");
+    if (rc) {
+        bt_generator_free(g);
+        return rc;
+    }
+    bt_tape_record(g->tape, false);
+    *out = g;
+    return BT_OK;
+}
+
+static void clear(struct bt_generator *g)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        free(g->entries[i].prompt);
+        free(g->entries[i].prompt_text);
+        g->entries[i].prompt = NULL;
+        g->entries[i].prompt_text = NULL;
+        bt_hypotheses_free(&g->entries[i].hypothesis, 1);
+    }
+    g->count = g->pictures = 0;
+}
+
+void bt_generator_free(struct bt_generator *g)
+{
+    if (!g)
+        return;
+    if (g->entries)
+        clear(g);
+    for (size_t i = 0; g->entries && i < g->o.batch; i++)
+        bt_record_free(g->entries[i].rec);
+    free(g->entries);
+    free(g->picture_hash);
+    free(g->images);
+    free(g->tower);
+    bt_captioner_free(g->captioner);
+    bt_tape_free(g->tape);
+    bt_ids_free(&g->ids);
+    bt_buf_free(&g->text);
+    free(g);
+}
+
+/* ---- taking ---- */
+
+static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, struct bt_err *err)
+{
+    struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
+    int side = (int)g->o.vlm->config.vit.image_size, rc;
+    struct bt_value *bytes = image.kind == BT_BIN ? &image : &pixels;
+
+    if (bytes->kind != BT_BIN)
+        return bt_fail(err, BT_ERR_INPUT, "no picture in field 'image'; make the records with bt-preprocess");
+
+    uint64_t hash = bt_xxh64(bytes->data, bytes->size);
+
+    for (e->picture = 0; e->picture < g->pictures; e->picture++)
+        if (g->picture_hash[e->picture] == hash)
+            return BT_OK;
+    if (image.kind == BT_BIN) {
+        rc = bt_image_load_eval(g->images + g->pictures * g->pixels, side, image.data, image.size, "image", err);
+    } else if (pixels.size != (size_t)side * (size_t)side * 3) {
+        rc = bt_fail(err, BT_ERR_INPUT, "'pixels' are not of side %d; resize to the model's size", side);
+    } else {
+        struct bt_image stored = { .width = side, .height = side, .rgb = (uint8_t *)pixels.data };
+
+        rc = bt_image_to_tensor(g->images + g->pictures * g->pixels, side, &stored, NULL, false, err);
+    }
+    g->picture_hash[g->pictures] = hash;
+    g->pictures += !rc;
+    return rc;
+}
+
+static int take_prompt(struct bt_generator *g, const struct bt_record *rec, struct entry *e, struct bt_err *err)
+{
+    const struct bt_preset *p = g->o.preset;
+    int rc = BT_OK;
+
+    g->text.size = 0;
+    if (p->has_prompt)
+        rc = bt_preset_prompt(p, rec, &g->text, err);
+    if (!rc && !p->has_prompt && strcmp(g->o.field, "answer") == 0) { /* no template: the question as it stands */
+        const char *question;
+        size_t size;
+
+        rc = bt_record_need_str(rec, "question", &question, &size, err);
+        if (!rc)
+            rc = bt_buf_add(&g->text, question, size, err);
+    }
+    if (rc)
+        return rc;
+    if (g->o.vlm->stage == BT_STAGE_1) {
+        e->prompt = bt_alloc(1, sizeof *e->prompt, err);
+        if (!e->prompt)
+            return err->status;
+        e->prompt[0] = g->o.vlm->config.dec;
+        e->columns = 1;
+    } else {
+        rc = bt_tokenizer_encode(g->o.tokenizer, g->text.size ? g->text.data : "", g->text.size, true, 0, &g->ids, err);
+        if (!rc && !(e->prompt = bt_alloc(g->ids.count, sizeof *e->prompt, err)))
+            rc = err->status;
+        if (rc)
+            return rc;
+        memcpy(e->prompt, g->ids.data, g->ids.count * sizeof *e->prompt);
+        e->columns = g->ids.count;
+    }
+    e->prompt_text = bt_format("%.*s", (int)g->text.size, g->text.size ? g->text.data : "");
+    return e->prompt_text ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "generate: out of memory");
+}
+
+int bt_generator_put(struct bt_generator *g, const struct bt_record *rec, const char **code, struct bt_err *err)
+{
+    struct entry *e = &g->entries[g->count];
+    int rc = g->o.pictures ? take_picture(g, rec, e, err) : BT_OK;
+
+    *code = rc == BT_ERR_IMAGE ? "IMG_CORRUPT" : "FIELD_MISSING";
+    if (!rc)
+        rc = take_prompt(g, rec, e, err);
+    if (!rc)
+        rc = bt_record_copy(e->rec, rec, err);
+    if (rc) {
+        free(e->prompt);
+        free(e->prompt_text);
+        e->prompt = NULL;
+        e->prompt_text = NULL;
+        return rc;
+    }
+    e->key = g->taken++;
+    g->count++;
+    return BT_OK;
+}
+
+bool bt_generator_full(const struct bt_generator *g)
+{
+    return g->count == g->o.batch;
+}
+
+/* ---- decoding ---- */
+
+static int see(struct bt_generator *g, struct bt_err *err)
+{
+    size_t side = g->o.vlm->config.vit.image_size;
+
+    bt_tape_reset(g->tape);
+    bt_read(g->tape, bt_vit_forward(g->tape, g->o.vlm->vit, bt_constant(g->tape, g->images, 4,
+                                                                        (size_t[]){ g->pictures, 3, side, side })), g->tower);
+    return bt_tape_status(g->tape, err);
+}
+
+/* Decodes the entries whose numbers are in member[count]; their prompts are equally long. */
+static int decode_group(struct bt_generator *g, const size_t *member, size_t count, struct bt_err *err)
+{
+    const struct bt_preset *p = g->o.preset;
+    size_t columns = g->entries[member[0]].columns;
+    int32_t *prompt = bt_alloc(count * columns, sizeof *prompt, err);
+    float *tower = g->o.pictures ? bt_alloc(count * g->tower_floats, sizeof *tower, err) : NULL;
+    uint64_t *key = bt_alloc(count, sizeof *key, err);
+    struct bt_hypothesis *out = bt_alloc(count, sizeof *out, err);
+    bool bert = g->o.vlm->stage == BT_STAGE_1;
+    struct bt_decode_options d = {
+        .mode = p->sample ? BT_DECODE_SAMPLE : p->greedy ? BT_DECODE_GREEDY : BT_DECODE_BEAM, .beams = (size_t)p->beams,
+        .returns = 1, .max_new = (size_t)p->max_new,
+        .min_length = p->min_new ? columns + (size_t)p->min_new : (size_t)p->min_length, .length_penalty = p->length_penalty,
+        .repetition_penalty = p->repetition_penalty, .temperature = p->temperature, .top_p = p->top_p, .seed = g->o.seed,
+        .key = key, .eos = bt_tokenizer_token(g->o.tokenizer, bert ? BT_TOKEN_SEP : BT_TOKEN_NEWLINE),
+        .pad = bert ? 0 : g->o.vlm->config.pad };
+    int rc = err->status;
+
+    for (size_t i = 0; i < count && !rc; i++) {
+        const struct entry *e = &g->entries[member[i]];
+
+        memcpy(prompt + i * columns, e->prompt, columns * sizeof *prompt);
+        key[i] = e->key;
+        if (tower)
+            memcpy(tower + i * g->tower_floats, g->tower + e->picture * g->tower_floats, g->tower_floats * sizeof *tower);
+    }
+    if (!rc)
+        rc = bt_captioner_look(g->captioner, NULL, tower, count, err);
+    if (!rc)
+        rc = bt_captioner_generate(g->captioner, &(struct bt_prompt){ .ids = prompt, .columns = columns }, &d, out, err);
+    for (size_t i = 0; i < count && !rc; i++)
+        g->entries[member[i]].hypothesis = out[i];
+    free(prompt);
+    free(tower);
+    free(key);
+    free(out);
+    return rc;
+}
+
+static int decode_all(struct bt_generator *g, struct bt_err *err)
+{
+    size_t *member = bt_alloc(g->count, sizeof *member, err);
+    bool *done = bt_alloc(g->count, sizeof *done, err);
+    int rc = member && done ? BT_OK : err->status;
+
+    for (size_t i = 0; i < g->count && !rc; i++) {
+        size_t count = 0;
+
+        for (size_t k = i; k < g->count && !done[i]; k++)
+            if (!done[k] && g->entries[k].columns == g->entries[i].columns) {
+                member[count++] = k;
+                done[k] = k != i;
+            }
+        if (count)
+            rc = decode_group(g, member, count, err);
+        done[i] = true;
+    }
+    free(member);
+    free(done);
+    return rc;
+}
+
+static int finish(struct bt_generator *g, struct entry *e, struct bt_err *err)
+{
+    const struct bt_hypothesis *h = &e->hypothesis;
+    const char *at;
+    size_t size;
+    int64_t count = (int64_t)h->count;
+    int rc;
+
+    g->text.size = 0;
+    rc = bt_tokenizer_decode(g->o.tokenizer, h->ids, h->count, true, &g->text, err);
+    for (at = g->text.size ? g->text.data : "", size = g->text.size; size && strchr(" \n\r\t\f\v", at[size - 1]); size--)
+        ;
+    for (; size && strchr(" \n\r\t\f\v", *at); at++)
+        size--;
+    if (!rc && !g->o.keep_image) {
+        rc = bt_record_remove(e->rec, "image", err);
+        rc = rc ? rc : bt_record_remove(e->rec, "pixels", err);
+    }
+    if (!rc)
+        rc = bt_record_set_str(e->rec, g->o.field, at, size, err);
+    if (!rc)
+        rc = bt_record_set_str(e->rec, "prompt", e->prompt_text, strlen(e->prompt_text), err);
+    if (!rc)
+        rc = bt_record_set_array(e->rec, "ids", "i32", 1, &count, h->ids, h->count * sizeof *h->ids, err);
+    if (!rc)
+        rc = bt_record_set_float(e->rec, "score", (double)h->score, err);
+    if (!rc)
+        rc = bt_record_set_str(e->rec, "preset", g->o.preset->name, strlen(g->o.preset->name), err);
+    if (!rc)
+        rc = bt_record_set_str(e->rec, "preset_sha256", g->preset_hash, 64, err);
+    return rc;
+}
+
+int bt_generator_flush(struct bt_generator *g, bt_generator_sink *sink, void *context, struct bt_err *err)
+{
+    int rc = g->count && g->pictures ? see(g, err) : BT_OK;
+
+    if (!rc && g->count)
+        rc = decode_all(g, err);
+    for (size_t i = 0; i < g->count && !rc; i++) {
+        rc = finish(g, &g->entries[i], err);
+        if (!rc)
+            rc = sink(context, g->entries[i].rec, err);
+    }
+    clear(g);
+    return rc;
+}

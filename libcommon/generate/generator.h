@@ -1,0 +1,34 @@
+/* From sample records to prediction records: pictures looked at once however many questions they have, prompts of equal
+ * length decoded together so that no padding enters a score (models.md K27), records given back in their order. */
+#ifndef BT_GENERATE_GENERATOR_H
+#define BT_GENERATE_GENERATOR_H
+
+#include "libcommon/generate/captioner.h"
+#include "libcommon/generate/preset.h"
+#include "libcommon/stream/stream.h"
+#include "libcommon/text/tokenizer.h"
+
+struct bt_generator_options {
+    const struct bt_vlm *vlm;
+    struct bt_tokenizer *tokenizer; /* of what writes: the language model's, or the Q-Former's after stage 1 */
+    const struct bt_preset *preset;
+    const char *field;  /* of the prediction: "caption", "answer", "text" */
+    size_t batch;       /* records decoded together, at least 1 */
+    uint64_t seed;
+    bool pictures;      /* false: the language model alone */
+    bool keep_image;    /* leave the picture in the record */
+};
+struct bt_generator;
+
+int bt_generator_new(struct bt_generator **generator, const struct bt_generator_options *options, struct bt_err *err);
+void bt_generator_free(struct bt_generator *generator);
+
+/* Takes the next record (a copy). A record without a picture that decodes, or without what the prompt asks for, is E_IMAGE or
+ * E_INPUT, with *code for the reject log; it is then not taken. */
+int bt_generator_put(struct bt_generator *generator, const struct bt_record *rec, const char **code, struct bt_err *err);
+bool bt_generator_full(const struct bt_generator *generator);
+/* Decodes what was taken and hands each record on, in order. */
+typedef int bt_generator_sink(void *context, struct bt_record *rec, struct bt_err *err);
+int bt_generator_flush(struct bt_generator *generator, bt_generator_sink *sink, void *context, struct bt_err *err);
+
+#endif

@@ -1,0 +1,47 @@
+/* Lengths, cuts and unknowns. */
+#include <inttypes.h>
+
+#include "libcommon/text/text_stats.h"
+
+void bt_text_stats_add(struct bt_text_stats *s, const struct bt_tokenizer *tok, const struct bt_ids *ids)
+{
+    bool bert = bt_tokenizer_kind(tok) == BT_TOKENIZER_BERT;
+    int32_t unk = bt_tokenizer_token(tok, BT_TOKEN_UNK);
+
+    s->shortest = s->texts == 0 || ids->whole < s->shortest ? ids->whole : s->shortest;
+    s->longest = ids->whole > s->longest ? ids->whole : s->longest;
+    s->lengths[ids->whole < BT_TEXT_LENGTHS ? ids->whole : BT_TEXT_LENGTHS - 1]++;
+    s->texts++;
+    s->ids += ids->count;
+    s->cut += ids->whole > ids->count;
+    for (uint64_t i = 0; bert && i < ids->count; i++)
+        s->unknown += ids->data[i] == unk;
+}
+
+int bt_text_stats_head(struct bt_buf *out, struct bt_err *err)
+{
+    return bt_buf_printf(out, err, "tokenizer\ttexts\tids\tshortest\tmedian\tp95\tlongest\tcut\tunknown\n");
+}
+
+/* The length that this share of the texts does not exceed. */
+static uint64_t length_at(const struct bt_text_stats *s, double share)
+{
+    uint64_t seen = 0, rank = s->texts ? (uint64_t)(share * (double)(s->texts - 1)) : 0;
+
+    for (uint64_t i = 0; i < BT_TEXT_LENGTHS - 1; i++)
+        if ((seen += s->lengths[i]) > rank)
+            return i;
+    return s->longest;
+}
+
+static double share_of(uint64_t part, uint64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+int bt_text_stats_row(const struct bt_text_stats *s, const char *name, struct bt_buf *out, struct bt_err *err)
+{
+    return bt_buf_printf(out, err, "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+                         "\t%.4f\t%.4f\n", name, s->texts, s->ids, s->shortest, length_at(s, 0.5), length_at(s, 0.95),
+                         s->longest, share_of(s->cut, s->texts), share_of(s->unknown, s->ids));
+}

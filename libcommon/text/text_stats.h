@@ -1,0 +1,20 @@
+/* What tokenizing did to a set of texts: lengths, cuts, unknowns. */
+#ifndef BT_TEXT_TEXT_STATS_H
+#define BT_TEXT_TEXT_STATS_H
+
+#include "libcommon/text/tokenizer.h"
+
+#define BT_TEXT_LENGTHS 4096 /* lengths counted one by one; longer texts share the last place */
+
+struct bt_text_stats {
+    uint64_t texts, ids, cut, unknown, longest, shortest, lengths[BT_TEXT_LENGTHS];
+};
+
+/* Adds the ids of one text as bt_tokenizer_encode left them. Unknowns are counted for BERT: OPT has none. */
+void bt_text_stats_add(struct bt_text_stats *stats, const struct bt_tokenizer *tok, const struct bt_ids *ids);
+
+/* Appends the head of a table, and a row of it: fields between tabs, lengths before the cut, shares from 0 to 1. */
+int bt_text_stats_head(struct bt_buf *out, struct bt_err *err);
+int bt_text_stats_row(const struct bt_text_stats *stats, const char *name, struct bt_buf *out, struct bt_err *err);
+
+#endif

@@ -1,0 +1,288 @@
+/* bt-generate - captions and answers for pictures, and text from the language model alone.  See bt-generate(1). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libcommon/base/file.h"
+#include "libcommon/base/log.h"
+#include "libcommon/base/tool.h"
+#include "libcommon/generate/generator.h"
+
+static const char *command, *input = "-", *output = "-", *model, *tokenizer_path, *preset_name, *prompt, *rejects;
+static struct bt_list weights, pictures;
+static int64_t batch = 16, beams = -1, max_new = -1, min_new = -1, threads, seed = 0;
+static double length_penalty = -1e300, repetition_penalty = -1e300, temperature = -1e300, top_p = -1e300, max_rejects = 0.05;
+static bool greedy, sample, keep_image, force, lines;
+
+static const struct bt_option options[] = {
+    BT_OPT_COMMAND(&command, "caption|vqa|text", "captions, answers to questions, or text without a picture"),
+    BT_OPT_STRING('i', "input", &input, "FILE", "sample records, a stream or shards, when no pictures are named"),
+    BT_OPT_STRING('o', "output", &output, "FILE", "prediction records"),
+    BT_OPT_LIST('w', "weights", &weights, "FILE", "safetensors file or checkpoint; later ones win"),
+    BT_OPT_STRING('m', "model", &model, "FILE", "model.json; without it the last checkpoint's own"),
+    BT_OPT_REQUIRED('t', "tokenizer", &tokenizer_path, "PATH", "of the part that writes: OPT's, or BERT's after stage 1"),
+    BT_OPT_STRING('p', "preset", &preset_name, "NAME", "decoding preset: " BT_PRESET_NAMES ", or a .json file"),
+    BT_OPT_STRING(0, "prompt", &prompt, "TEXT", "{} is the record's question, {field} a text of the record"),
+    BT_OPT_COUNT('b', "beams", &beams, "N", "beams of the search (default 5)"),
+    BT_OPT_COUNT(0, "max-new", &max_new, "N", "most new tokens (default 30)"),
+    BT_OPT_COUNT(0, "min-new", &min_new, "N", "fewest new tokens"),
+    BT_OPT_NUMBER(0, "length-penalty", &length_penalty, "X", "exponent of the length that a score is divided by (default 1)"),
+    BT_OPT_NUMBER(0, "repetition-penalty", &repetition_penalty, "X", "against tokens that are there already (default 1)"),
+    BT_OPT_FLAG('g', "greedy", &greedy, "take the most probable token each time"),
+    BT_OPT_FLAG('s', "sample", &sample, "draw tokens (nucleus sampling)"),
+    BT_OPT_NUMBER(0, "temperature", &temperature, "X", "of sampling, above 0 (default 1)"),
+    BT_OPT_NUMBER(0, "top-p", &top_p, "X", "of sampling, above 0 to 1 (default 0.9)"),
+    BT_OPT_COUNT(0, "seed", &seed, "N", "of sampling (default 0)"),
+    BT_OPT_COUNT(0, "batch", &batch, "N", "records decoded together (default 16)"),
+    BT_OPT_COUNT(0, "threads", &threads, "N", "threads of the CPU (default: all)"),
+    BT_OPT_FLAG(0, "keep-image", &keep_image, "leave the picture in the prediction records"),
+    BT_OPT_FLAG('l', "lines", &lines, "print id<TAB>text lines instead of records"),
+    BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of records that could not be used, JSON lines"),
+    BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of records, or this count if 1 or more"),
+    BT_OPT_FLAG('f', "force", &force, "replace the output"),
+    BT_OPT_OPERANDS(&pictures, "PICTURE", "JPEG or PNG files to look at"),
+    BT_OPT_END
+};
+
+static int read_preset(struct bt_preset *p, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    bt_preset_default(p);
+    if (preset_name)
+        rc = bt_preset_load(p, preset_name, err);
+    if (rc)
+        return rc;
+    if (prompt) {
+        if (strlen(prompt) >= sizeof p->prompt)
+            return bt_fail(err, BT_ERR_USAGE, "--prompt: is longer than %zu bytes", sizeof p->prompt - 1);
+        strcpy(p->prompt, prompt);
+        p->has_prompt = true;
+    }
+    p->beams = beams >= 0 ? beams : p->beams;
+    p->max_new = max_new >= 0 ? max_new : p->max_new;
+    p->min_new = min_new >= 0 ? min_new : p->min_new;
+    p->length_penalty = length_penalty > -1e300 ? length_penalty : p->length_penalty;
+    p->repetition_penalty = repetition_penalty > -1e300 ? repetition_penalty : p->repetition_penalty;
+    p->temperature = temperature > -1e300 ? temperature : p->temperature;
+    p->top_p = top_p > -1e300 ? top_p : p->top_p;
+    p->greedy |= greedy;
+    p->sample |= sample;
+    if (!p->has_prompt && strcmp(command, "caption") != 0)
+        bt_note("no preset and no --prompt: the %s is the prompt as it stands", strcmp(command, "vqa") ? "beginning mark" : "question");
+    return bt_preset_check(p, err);
+}
+
+/* Of the last directory among the weights: its config.json says which stage wrote it, and with which model. */
+static char *checkpoint_config(void)
+{
+    for (size_t i = weights.count; i-- > 0;) {
+        char *path = bt_format("%s/config.json", weights.items[i]);
+
+        if (path && bt_path_exists(path))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+static int load_model(struct bt_vlm **vlm, const struct bt_backend *backend, struct bt_err *err)
+{
+    char *checkpoint = checkpoint_config();
+    const char *stage_name = NULL;
+    struct bt_config config;
+    json_t *json = NULL;
+    int stage = BT_STAGE_2, rc = BT_OK;
+
+    if (!model && !checkpoint)
+        rc = bt_fail(err, BT_ERR_USAGE, "--model: is needed where no --weights is a checkpoint of bt-train");
+    if (!rc)
+        rc = bt_config_load(&config, model ? model : checkpoint, err);
+    if (!rc && checkpoint)
+        rc = bt_json_load(&json, checkpoint, err);
+    if (!rc && json)
+        rc = bt_json_get_str(json, "stage", &stage_name, checkpoint, err);
+    if (strcmp(command, "text") == 0)
+        stage = BT_STAGE_LM;
+    else if (stage_name && strcmp(stage_name, "stage1") == 0)
+        stage = BT_STAGE_1;
+    if (!rc)
+        rc = bt_vlm_new_frozen(vlm, backend, &config, (enum bt_stage)stage, err);
+    for (size_t i = 0; i < weights.count && !rc; i++)
+        rc = bt_vlm_load(*vlm, weights.items[i], err);
+    if (!rc)
+        rc = bt_vlm_ready(*vlm, err);
+    json_decref(json);
+    free(checkpoint);
+    return rc;
+}
+
+/* ---- in and out ---- */
+
+struct flow {
+    struct bt_reader *in;
+    struct bt_writer *out;
+    struct bt_record *rec;
+    size_t picture; /* next of those named */
+    uint64_t number;
+    struct bt_progress progress;
+};
+
+static int next_picture(struct flow *f, struct bt_err *err)
+{
+    const char *path = pictures.items[f->picture];
+    char *data = NULL;
+    size_t size = 0;
+    int rc = bt_file_read(path, (size_t)64 << 20, &data, &size, err);
+
+    bt_record_clear(f->rec);
+    if (!rc)
+        rc = bt_record_set_str(f->rec, "id", path, strlen(path), err);
+    if (!rc)
+        rc = bt_record_set_bin(f->rec, "image", data, size, err);
+    free(data);
+    f->picture += !rc;
+    return rc;
+}
+
+static int next(struct flow *f, struct bt_err *err)
+{
+    if (f->in)
+        return bt_reader_next(f->in, f->rec, err);
+    return f->picture < pictures.count ? next_picture(f, err) : BT_END;
+}
+
+static int put_line(const struct bt_record *rec, const char *field, struct bt_err *err)
+{
+    struct bt_value id = bt_record_get(rec, "question_id"), text = bt_record_get(rec, field);
+
+    if (id.kind == BT_ABSENT)
+        id = bt_record_get(rec, "id");
+    if (id.kind == BT_INT)
+        printf("%lld\t", (long long)id.integer);
+    else
+        printf("%.*s\t", (int)id.size, id.data ? id.data : "");
+    for (size_t i = 0; i < text.size; i++)
+        putchar(text.data[i] == '\n' ? ' ' : text.data[i]);
+    return putchar('\n') == EOF ? bt_fail(err, BT_ERR_IO, "stdout: writing failed") : BT_OK;
+}
+
+static int sink(void *context, struct bt_record *rec, struct bt_err *err)
+{
+    struct flow *f = context;
+    const char *field = strcmp(command, "vqa") == 0 ? "answer" : command;
+    int rc = f->out ? bt_writer_put(f->out, rec, err) : put_line(rec, field, err);
+
+    bt_progress_update(&f->progress, ++f->number, NULL);
+    return rc;
+}
+
+static int reject(struct flow *f, const char *code, struct bt_err *err)
+{
+    struct bt_err why = *err;
+    char place[64];
+    struct bt_value id = bt_record_get(f->rec, "id");
+    char *name = bt_format("%.*s", id.kind == BT_STR ? (int)id.size : 0, id.kind == BT_STR ? id.data : "");
+
+    bt_err_clear(err);
+    snprintf(place, sizeof place, "%.60s", f->in ? bt_reader_place(f->in) : "picture");
+    if (!f->out || !f->in) /* a picture that the user named: say so at once */
+        bt_warn("%s: %s", name && *name ? name : place, why.text);
+    int rc = f->out ? bt_writer_reject(f->out, &(struct bt_reject){ .code = code, .src = place, .id = name, .detail = why.text,
+                                                                    .off = -1, .bytes = -1 }, err)
+                    : BT_OK;
+
+    free(name);
+    return rc;
+}
+
+static int open_flow(struct flow *f, struct bt_err *err)
+{
+    static const struct bt_schema *const accepted[] = { &bt_schema_sample, &bt_schema_tokens, NULL };
+    struct bt_reader_options reader = { .schemas = accepted };
+    int rc = BT_OK;
+
+    lines |= strcmp(output, "-") == 0 && isatty(STDOUT_FILENO);
+    if (!pictures.count)
+        rc = bt_reader_open(&f->in, input, &reader, err);
+    if (!rc && !lines)
+        rc = bt_writer_open(&f->out, output, &(struct bt_writer_options){ .schema = &bt_schema_prediction, .from = f->in,
+                                                                         .force = force, .provenance = true }, err);
+    if (!rc && f->out && rejects)
+        rc = bt_writer_rejects_to(f->out, rejects, err);
+    if (!rc && f->out)
+        bt_writer_max_rejects(f->out, max_rejects);
+    if (!rc && !(f->rec = bt_record_new()))
+        rc = bt_fail(err, BT_ERR_MEMORY, "generate: out of memory");
+    bt_progress_start(&f->progress, command, "records", 0, pictures.count ? pictures.count : f->in ? bt_reader_count(f->in) : 0);
+    return rc;
+}
+
+static int generate(struct flow *f, struct bt_generator *g, struct bt_err *err)
+{
+    const char *code = NULL;
+    int rc = BT_OK;
+
+    while (!rc && !(rc = next(f, err))) {
+        rc = bt_generator_put(g, f->rec, &code, err);
+        if (rc == BT_ERR_INPUT || rc == BT_ERR_IMAGE || rc == BT_ERR_BT_BODY)
+            rc = reject(f, code, err);
+        if (!rc && bt_generator_full(g))
+            rc = bt_generator_flush(g, sink, f, err);
+        if (!rc && bt_stop_requested())
+            rc = bt_fail(err, BT_ERR_STOPPED, "stopped on request");
+    }
+    if (rc == BT_END && !(rc = bt_generator_flush(g, sink, f, err)) && f->out)
+        rc = bt_writer_finish(f->out, err);
+    if (!rc)
+        bt_progress_finish(&f->progress);
+    return rc;
+}
+
+static int run(struct bt_err *err)
+{
+    struct bt_preset preset;
+    const struct bt_backend *backend = NULL;
+    struct bt_vlm *vlm = NULL;
+    struct bt_tokenizer *tokenizer = NULL;
+    struct bt_generator *generator = NULL;
+    struct flow flow = { 0 };
+    int rc = read_preset(&preset, err);
+
+    if (!rc && batch < 1)
+        rc = bt_fail(err, BT_ERR_USAGE, "--batch: must be at least 1");
+    if (!rc && !weights.count)
+        rc = bt_fail(err, BT_ERR_USAGE, "--weights: name the checkpoint, and the frozen parts it was trained with");
+    if (!rc && !(backend = bt_backend_cpu((int)threads, err)))
+        rc = err->status;
+    if (!rc)
+        rc = bt_tokenizer_load(&tokenizer, tokenizer_path, err);
+    if (!rc)
+        rc = load_model(&vlm, backend, err);
+    if (!rc)
+        rc = open_flow(&flow, err);
+    if (!rc)
+        rc = bt_generator_new(&generator, &(struct bt_generator_options){
+            .vlm = vlm, .tokenizer = tokenizer, .preset = &preset, .field = strcmp(command, "vqa") == 0 ? "answer" : command,
+            .batch = (size_t)batch, .seed = (uint64_t)seed, .pictures = strcmp(command, "text") != 0,
+            .keep_image = keep_image }, err);
+    if (!rc)
+        rc = generate(&flow, generator, err);
+
+    bt_generator_free(generator);
+    bt_record_free(flow.rec);
+    bt_writer_close(flow.out);
+    bt_reader_close(flow.in);
+    bt_tokenizer_free(tokenizer);
+    bt_vlm_free(vlm);
+    bt_backend_free(backend);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    const struct bt_tool tool = { "bt-generate", "caption pictures, answer questions about them, write text", options };
+
+    return bt_tool_main(&tool, run, argc, argv);
+}
