@@ -22,7 +22,8 @@ comma  := ,
 MODULES ?= base stream shard image text metrics tensor comm nn model generate train
 LIB_SRC := $(foreach m,$(MODULES),$(wildcard libcommon/$(m)/*.c)) $(wildcard kernels/*.c kernels/cpu/*.c)
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/bt-*.c))
-TESTS   := $(patsubst %.c,%,$(filter-out tests/fuzz/% tests/bench/%,$(wildcard tests/*/*.c)))
+TESTS   := $(patsubst %.c,%,$(filter-out tests/fuzz/% tests/bench/% tests/golden/%,$(wildcard tests/*/*.c)))
+GOLDEN_RUNNERS := $(patsubst %.c,%,$(wildcard tests/golden/*.c))
 BATS    := $(wildcard tests/cli/*.bats)
 
 include mk/deps.mk

@@ -1,9 +1,9 @@
 /* A backend: one device's memory and one line per op. Chosen once at start; the CPU one is the reference.
  *
- * Rules of every op: arguments run queue, outputs, inputs, sizes; forward writes its outputs, backward ADDS to
- * gradients; a gradient that is NULL is not wanted; data is float32 row-major and contiguous unless a stride is
- * given, ids and labels are int32; shapes have been checked by tensor/ops; sums are float32 or wider; the result is
- * the same for any number of threads. Ops return BT_OK, BT_ERR_MEMORY or BT_ERR_DEVICE. */
+ * Rules of every op: arguments run queue, outputs, inputs, sizes; forward writes its outputs, backward ADDS
+ * to gradients; a gradient that is NULL is not wanted; data is float32 row-major and contiguous unless a
+ * stride is given, ids and labels are int32; shapes have been checked by tensor/ops; sums are float32 or
+ * wider; the result is the same for any number of threads. Ops return BT_OK, BT_ERR_MEMORY or BT_ERR_DEVICE. */
 #ifndef BT_KERNELS_BACKEND_H
 #define BT_KERNELS_BACKEND_H
 
@@ -21,9 +21,10 @@ struct bt_backend {
     int (*alloc)(struct bt_queue *q, void **memory, size_t bytes);
     void (*free)(struct bt_queue *q, void *memory);
     int (*zero)(struct bt_queue *q, void *to, size_t bytes);
-    int (*copy)(struct bt_queue *q, void *to, const void *from, size_t bytes);     /* device to device */
-    int (*copy_in)(struct bt_queue *q, void *to, const void *from, size_t bytes);  /* host to device */
-    int (*copy_out)(struct bt_queue *q, void *to, const void *from, size_t bytes); /* device to host; synchronises */
+    int (*copy)(struct bt_queue *q, void *to, const void *from, size_t bytes);    /* device to device */
+    int (*copy_in)(struct bt_queue *q, void *to, const void *from, size_t bytes); /* host to device */
+    /* device to host; synchronises */
+    int (*copy_out)(struct bt_queue *q, void *to, const void *from, size_t bytes);
     int (*sync)(struct bt_queue *q);
     void (*close)(struct bt_backend *backend); /* for bt_backend_free */
 

@@ -13,11 +13,12 @@ enum bt_act { BT_ACT_NONE, BT_ACT_GELU, BT_ACT_RELU, BT_ACT_TANH };
 
 struct bt_linear {
     /* pre: where to keep what GELU's backward needs; NULL when there will be none, or for other activations. */
-    int (*forward)(struct bt_queue *q, float *y, float *pre, const float *x, const float *weight, const float *bias,
-                   enum bt_act act, size_t rows, size_t in, size_t out);
+    int (*forward)(struct bt_queue *q, float *y, float *pre, const float *x, const float *weight,
+                   const float *bias, enum bt_act act, size_t rows, size_t in, size_t out);
     /* saved: pre for GELU, y for ReLU and tanh, unused for NONE. dx, dweight, dbias may each be NULL. */
-    int (*backward)(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *dy, const float *saved,
-                    const float *x, const float *weight, enum bt_act act, size_t rows, size_t in, size_t out);
+    int (*backward)(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *dy,
+                    const float *saved, const float *x, const float *weight, enum bt_act act, size_t rows,
+                    size_t in, size_t out);
     /* Tells that `weight` will not change until unpack: it may be kept in the layout that multiplies fastest. */
     int (*pack)(struct bt_queue *q, const float *weight, size_t in, size_t out);
     void (*unpack)(struct bt_queue *q, const float *weight);

@@ -11,3 +11,15 @@ $(B)/bin/emoji-scenes: $(EMOJI_OBJ) $(EMOJI_BASE)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $$(pkg-config --libs pangocairo) $(LDLIBS_ALL)
 
 check: $(B)/bin/emoji-scenes
+
+# `make demo`: everything, set-up included. The steps are in data/emoji/demo.mk.
+DEMO ?= demo$(if $(QUICK),-quick)
+.PHONY: demo demo-clean
+demo:  ## train BLIP-T on pictures made here, caption new ones, score them (QUICK=1: about 3 minutes)
+	@sh mk/deps.sh $(DEB_BUILD) $(DEB_DEMO)
+	@$(MAKE) --no-print-directory all $(B)/bin/emoji-scenes
+	@$(MAKE) --no-print-directory -f data/emoji/demo.mk BIN=$(abspath $(B))/bin DEMO=$(DEMO) \
+	  $(if $(QUICK),RECIPES=pipelines/recipes/emoji-quick)
+
+demo-clean:  ## remove what the demonstration made
+	rm -rf demo demo-quick

@@ -2,8 +2,8 @@
 
 DEB_BUILD := gcc make pkg-config libdnnl-dev libmsgpack-dev liblmdb-dev libzstd-dev libjansson-dev \
              libjpeg62-turbo-dev libpng-dev libutf8proc-dev libxxhash-dev libssl-dev
-DEB_DEMO  := libpango1.0-dev fonts-noto-color-emoji unicode-cldr-core unicode-data wordnet-base
-DEB_CHECK := bats jq mandoc
+DEB_DEMO  := jq libpango1.0-dev fonts-noto-color-emoji unicode-cldr-core unicode-data wordnet-base
+DEB_CHECK := bats mandoc
 DEB_ALL   := $(DEB_BUILD) $(DEB_DEMO) $(DEB_CHECK)
 
 PKGS := msgpack lmdb libzstd jansson libjpeg libpng zlib libutf8proc libxxhash libcrypto

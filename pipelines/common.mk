@@ -1,5 +1,6 @@
 # What every pipeline shares. A pipeline is commands with file dependencies and nothing more: a name that exists is a complete
-# thing, so nothing finished runs twice, and an interrupted step goes on where it stopped. See bt-pipeline(7).
+# thing (a set of shards has its NAME.done beside it), so nothing finished runs twice, and an interrupted step goes on where it
+# stopped. See bt-pipeline(7).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

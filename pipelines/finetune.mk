@@ -11,13 +11,14 @@ PROMPT    ?= Question: {} Short answer:
 
 all: $(OUT)/caption/final
 
-$(SETS)/answers.lmdb: $(DATA)/questions_train.json $(DATA)/annotations_train.json $(BERT) $(OPT)/vocab.json
+$(SETS)/answers.done: $(DATA)/questions_train.json $(DATA)/annotations_train.json $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)
 	$(call tool,bt-preprocess) --images $(DATA)/images --annotations $(DATA)/annotations_train.json $< | \
-	  $(call tool,bt-tokenize) --prompt '$(PROMPT)' --answer-field answers $(TOKENIZERS) -o $@
+	  $(call tool,bt-tokenize) --prompt '$(PROMPT)' --answer-field answers $(TOKENIZERS) -o $(SETS)/answers.lmdb
+	@touch $@
 
-finetune_data = $(SETS)/captions.lmdb $(if $(QUESTIONS),$(SETS)/answers.lmdb)
+finetune_sets = captions $(if $(QUESTIONS),answers)
 
-$(OUT)/caption/final: $(finetune_data) $(MODEL) $(VISION) $(LM) $(OUT)/stage2/final $(call recipe,caption)
-	$(TRAIN) caption $(addprefix --data ,$(finetune_data)) --model $(MODEL) --weights $(VISION) --weights $(LM) \
+$(OUT)/caption/final: $(finetune_sets:%=$(SETS)/%.done) $(MODEL) $(VISION) $(LM) $(OUT)/stage2/final $(call recipe,caption)
+	$(TRAIN) caption $(finetune_sets:%=--data $(SETS)/%.lmdb) --model $(MODEL) --weights $(VISION) --weights $(LM) \
 	  --weights $(OUT)/stage2/final $(call with_recipe,caption) $(SET) --output $(@D)

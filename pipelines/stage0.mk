@@ -8,9 +8,10 @@ include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
 
 all: $(OUT)/stage0/final
 
-$(SETS)/sentences.lmdb: $(DATA)/sentences_train.txt $(BERT) $(OPT)/vocab.json
+$(SETS)/sentences.done: $(DATA)/sentences_train.txt $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) $< | $(call tool,bt-tokenize) --clean caption $(TOKENIZERS) -o $@
+	$(call tool,bt-preprocess) $< | $(call tool,bt-tokenize) --clean caption $(TOKENIZERS) -o $(SETS)/sentences.lmdb
+	@touch $@
 
-$(OUT)/stage0/final: $(SETS)/sentences.lmdb $(MODEL) $(LM) $(call recipe,stage0)
-	$(TRAIN) stage0 --data $< --model $(MODEL) --weights $(LM) $(call with_recipe,stage0) $(SET) --output $(@D)
+$(OUT)/stage0/final: $(SETS)/sentences.done $(MODEL) $(LM) $(call recipe,stage0)
+	$(TRAIN) stage0 --data $(SETS)/sentences.lmdb --model $(MODEL) --weights $(LM) $(call with_recipe,stage0) $(SET) --output $(@D)

@@ -13,10 +13,12 @@ pformer = $(if $(filter 0,$(ALIGN)),,$(STAGE0))
 
 all: $(OUT)/stage1/final
 
-$(SETS)/captions.lmdb: $(DATA)/captions_train.json $(BERT) $(OPT)/vocab.json
+$(SETS)/captions.done: $(DATA)/captions_train.json $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --images $(DATA)/images --group $(GROUP) $< | $(call tool,bt-tokenize) $(TOKENIZERS) -o $@
+	$(call tool,bt-preprocess) --images $(DATA)/images --group $(GROUP) $< | $(call tool,bt-tokenize) $(TOKENIZERS) \
+	  -o $(SETS)/captions.lmdb
+	@touch $@
 
-$(OUT)/stage1/final: $(SETS)/captions.lmdb $(MODEL) $(VISION) $(pformer) $(call recipe,stage1)
-	$(TRAIN) stage1 --data $< --model $(MODEL) --weights $(VISION) $(addprefix --weights ,$(pformer)) \
+$(OUT)/stage1/final: $(SETS)/captions.done $(MODEL) $(VISION) $(pformer) $(call recipe,stage1)
+	$(TRAIN) stage1 --data $(SETS)/captions.lmdb --model $(MODEL) --weights $(VISION) $(addprefix --weights ,$(pformer)) \
 	  $(call with_recipe,stage1) $(baseline) $(SET) --output $(@D)

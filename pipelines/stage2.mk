@@ -8,6 +8,6 @@ include $(dir $(lastword $(MAKEFILE_LIST)))stage1.mk
 
 all: $(OUT)/stage2/final
 
-$(OUT)/stage2/final: $(SETS)/captions.lmdb $(MODEL) $(VISION) $(LM) $(pformer) $(OUT)/stage1/final $(call recipe,stage2)
-	$(TRAIN) stage2 --data $< --model $(MODEL) --weights $(VISION) --weights $(LM) $(addprefix --weights ,$(pformer)) \
+$(OUT)/stage2/final: $(SETS)/captions.done $(MODEL) $(VISION) $(LM) $(pformer) $(OUT)/stage1/final $(call recipe,stage2)
+	$(TRAIN) stage2 --data $(SETS)/captions.lmdb --model $(MODEL) --weights $(VISION) --weights $(LM) $(addprefix --weights ,$(pformer)) \
 	  --weights $(OUT)/stage1/final $(call with_recipe,stage2) $(baseline) $(SET) --output $(@D)

@@ -11,7 +11,7 @@ include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
 BERT_SIZE ?= 2000
 OPT_SIZE  ?= 1200
 
-all: $(MODELS)/vision/final $(MODELS)/lm/final
+all: $(MODELS)/bert/vocab.txt $(MODELS)/vision/final $(MODELS)/lm/final
 
 $(MODELS)/text.bt: $(DATA)/documents_train.jsonl $(DATA)/captions_train.json
 	@mkdir -p $(@D)
@@ -25,18 +25,20 @@ $(MODELS)/opt/vocab.json: $(MODELS)/text.bt
 	@mkdir -p $(@D)
 	$(call tool,bt-tokenize) --train bpe --vocab-size $(OPT_SIZE) -i $< -o $(@D) --force
 
-$(SETS)/pictures.lmdb: $(DATA)/captions_train.json
+$(SETS)/pictures.done: $(DATA)/captions_train.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --images $(DATA)/images --group image $< -o $@
+	$(call tool,bt-preprocess) --images $(DATA)/images --group image $< -o $(SETS)/pictures.lmdb
+	@touch $@
 
-$(SETS)/documents.lmdb: $(DATA)/documents_train.jsonl $(MODELS)/opt/vocab.json
+$(SETS)/documents.done: $(DATA)/documents_train.jsonl $(MODELS)/opt/vocab.json
 	@mkdir -p $(@D)
 	$(call tool,bt-preprocess) --text-only $< | $(call tool,bt-tokenize) --clean none --max-len 4096 --newline yes \
-	  --tokenizer opt=$(OPT) -o $@
+	  --tokenizer opt=$(OPT) -o $(SETS)/documents.lmdb
+	@touch $@
 
-$(MODELS)/vision/final: $(SETS)/pictures.lmdb $(DATA)/words.txt $(MODEL) $(call recipe,vision)
-	$(TRAIN) vision --data $< --labels $(DATA)/words.txt --model $(MODEL) $(call with_recipe,vision) $(SET) \
+$(MODELS)/vision/final: $(SETS)/pictures.done $(DATA)/words.txt $(MODEL) $(call recipe,vision)
+	$(TRAIN) vision --data $(SETS)/pictures.lmdb --labels $(DATA)/words.txt --model $(MODEL) $(call with_recipe,vision) $(SET) \
 	  --output $(@D)
 
-$(MODELS)/lm/final: $(SETS)/documents.lmdb $(MODEL) $(call recipe,lm)
-	$(TRAIN) lm --data $< --model $(MODEL) $(call with_recipe,lm) $(SET) --output $(@D)
+$(MODELS)/lm/final: $(SETS)/documents.done $(MODEL) $(call recipe,lm)
+	$(TRAIN) lm --data $(SETS)/documents.lmdb --model $(MODEL) $(call with_recipe,lm) $(SET) --output $(@D)

@@ -13,14 +13,16 @@
 
 #define NO_NUMBER ((int64_t)-1)
 
-static const char *output = "-", *to = "bt", *from = "bt", *bin = "base64", *prov = "yes", *schema_name = "bt.sample/1";
+static const char *output = "-", *to = "bt", *from = "bt", *bin = "base64", *prov = "yes",
+                  *schema_name = "bt.sample/1";
 static const char *fields, *field, *expect_sha256;
 static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER, per_shard, max_record;
 static bool count_only, check_only, raw, repair, allow_partial, force;
 static struct bt_list inputs;
 
 static const struct bt_option options[] = {
-    BT_OPT_STRING('o', "output", &output, "FILE", "where to write; a name in .zst is compressed, one in .lmdb a set"),
+    BT_OPT_STRING('o', "output", &output, "FILE",
+                  "where to write; a name in .zst is compressed, one in .lmdb a set"),
     BT_OPT_CHOICE(0, "to", &to, "bt|json", "write records, or one line of JSON per frame"),
     BT_OPT_CHOICE(0, "from", &from, "bt|json", "read records, or JSON lines"),
     BT_OPT_CHOICE(0, "bin", &bin, "base64|len", "bytes in JSON: themselves, or their number"),
@@ -32,8 +34,10 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('c', "count", &count_only, "print how many records there are"),
     BT_OPT_FLAG(0, "check", &check_only, "say whether each input is whole; exit 1 when one is not"),
     BT_OPT_COUNT(0, "expect", &expect, "N", "fail unless there are N records"),
-    BT_OPT_STRING(0, "expect-sha256", &expect_sha256, "HASH", "with --from=json: fail unless the file has this sha256"),
-    BT_OPT_STRING(0, "schema", &schema_name, "NAME/MAJOR", "with --from=json: kind of records when no begin line tells"),
+    BT_OPT_STRING(0, "expect-sha256", &expect_sha256, "HASH",
+                  "with --from=json: fail unless the file has this sha256"),
+    BT_OPT_STRING(0, "schema", &schema_name, "NAME/MAJOR",
+                  "with --from=json: kind of records when no begin line tells"),
     BT_OPT_FLAG(0, "repair", &repair, "keep the good records before the damage, as a partial stream"),
     BT_OPT_FLAG(0, "allow-partial", &allow_partial, "read what says that it is not complete"),
     BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "records per shard of a set; 10000 if not given"),
@@ -76,7 +80,8 @@ static int open_next(struct source *s, struct bt_err *err)
 
     if (first == inputs.count)
         return BT_END;
-    while (first + count < inputs.count && !is_set(inputs.items[first]) && !is_set(inputs.items[first + count]))
+    while (first + count < inputs.count && !is_set(inputs.items[first]) &&
+           !is_set(inputs.items[first + count]))
         count++;
     s->next += count;
     bt_reader_close(s->reader);
@@ -86,12 +91,14 @@ static int open_next(struct source *s, struct bt_err *err)
 
 static bool wanted(uint64_t position)
 {
-    return (head == NO_NUMBER || position < (uint64_t)head) && (record == NO_NUMBER || position == (uint64_t)record);
+    return (head == NO_NUMBER || position < (uint64_t)head) &&
+           (record == NO_NUMBER || position == (uint64_t)record);
 }
 
 static bool past(uint64_t position)
 {
-    return (head != NO_NUMBER && position >= (uint64_t)head) || (record != NO_NUMBER && position > (uint64_t)record);
+    return (head != NO_NUMBER && position >= (uint64_t)head) ||
+           (record != NO_NUMBER && position > (uint64_t)record);
 }
 
 /* The next record that is wanted, with *opened when it is the first of a reader. */
@@ -116,11 +123,12 @@ static int next_record(struct source *s, struct bt_record *rec, struct bt_err *e
 static int check_number(const struct source *s, struct bt_err *err)
 {
     if (expect != NO_NUMBER && s->position != (uint64_t)expect)
-        return bt_fail(err, BT_ERR_INPUT, "%s: %llu records, %lld expected; some are missing or it is another file",
+        return bt_fail(err, BT_ERR_INPUT,
+                       "%s: %llu records, %lld expected; some are missing or it is another file",
                        inputs.items[0], (unsigned long long)s->position, (long long)expect);
     if (record != NO_NUMBER && s->position <= (uint64_t)record)
-        return bt_fail(err, BT_ERR_INPUT, "%s: there is no record %lld, there are %llu", inputs.items[0], (long long)record,
-                       (unsigned long long)s->position);
+        return bt_fail(err, BT_ERR_INPUT, "%s: there is no record %lld, there are %llu", inputs.items[0],
+                       (long long)record, (unsigned long long)s->position);
     return BT_OK;
 }
 
@@ -131,8 +139,8 @@ static int no_memory(struct bt_err *err)
 
 /* ---- --count, --check, --field ---- */
 
-static int each_record(int (*see)(struct bt_record *rec, const char *place, struct bt_err *err), struct source *s,
-                       struct bt_err *err)
+static int each_record(int (*see)(struct bt_record *rec, const char *place, struct bt_err *err),
+                       struct source *s, struct bt_err *err)
 {
     struct bt_record *rec = bt_record_new();
     int rc = rec ? open_next(s, err) : no_memory(err);
@@ -192,7 +200,8 @@ static int print_field(struct bt_record *rec, const char *place, struct bt_err *
     int rc = BT_OK;
 
     if (value.kind == BT_ABSENT)
-        return bt_fail(err, BT_ERR_INPUT, "%s: no field '%s'; 'bt-cat --to=json --bin=len' shows what there is", place,
+        return bt_fail(err, BT_ERR_INPUT,
+                       "%s: no field '%s'; 'bt-cat --to=json --bin=len' shows what there is", place,
                        bt_quote_str(field));
     if (raw && value.kind == BT_MAP && !bt_value_array(value, &array, err))
         return fwrite(array.data, 1, array.bytes, stdout) == array.bytes ? BT_OK : BT_ERR_IO;
@@ -201,8 +210,8 @@ static int print_field(struct bt_record *rec, const char *place, struct bt_err *
         return BT_OK;
     }
     if (raw)
-        return bt_fail(err, BT_ERR_INPUT, "%s: field '%s' is neither text nor bytes; print it without --raw", place,
-                       bt_quote_str(field));
+        return bt_fail(err, BT_ERR_INPUT, "%s: field '%s' is neither text nor bytes; print it without --raw",
+                       place, bt_quote_str(field));
     rc = bt_twin_value(&line, value, strcmp(bin, "len") == 0 ? BT_BIN_LENGTH : BT_BIN_BASE64, err);
     if (!rc)
         puts(line.data);
@@ -230,7 +239,8 @@ static int export_json(struct bt_err *err)
         return rc;
     for (size_t i = 0, n; !rc && i < inputs.count; i += n) {
         uint64_t limit = head == NO_NUMBER ? UINT64_MAX : (uint64_t)head - total, count = 0;
-        struct bt_twin_export job = { inputs.items + i, 1, strcmp(bin, "len") == 0 ? BT_BIN_LENGTH : BT_BIN_BASE64, limit, &o };
+        struct bt_twin_export job = { inputs.items + i, 1,
+                                      strcmp(bin, "len") == 0 ? BT_BIN_LENGTH : BT_BIN_BASE64, limit, &o };
 
         for (n = 1; i + n < inputs.count && !is_set(inputs.items[i]) && !is_set(inputs.items[i + n]); n++)
             job.path_count++;
@@ -238,7 +248,8 @@ static int export_json(struct bt_err *err)
         total += count;
     }
     if (!rc && expect != NO_NUMBER && total != (uint64_t)expect)
-        rc = bt_fail(err, BT_ERR_INPUT, "%s: %llu records, %lld expected; some are missing or it is another file",
+        rc = bt_fail(err, BT_ERR_INPUT,
+                     "%s: %llu records, %lld expected; some are missing or it is another file",
                      inputs.items[0], (unsigned long long)total, (long long)expect);
     if (!rc)
         rc = bt_outfile_finish(&out, err);
@@ -248,8 +259,10 @@ static int export_json(struct bt_err *err)
 
 static int import_json(struct bt_err *err)
 {
-    struct bt_twin_import job = { inputs.items[0], output, schema_name, force,
-                                  expect == NO_NUMBER ? UINT64_MAX : (uint64_t)expect, expect_sha256 };
+    struct bt_twin_import job = {
+        inputs.items[0], output, schema_name, force, expect == NO_NUMBER ? UINT64_MAX : (uint64_t)expect,
+        expect_sha256
+    };
     size_t n = strlen(output);
 
     if (inputs.count > 1)
@@ -302,14 +315,17 @@ static int open_writer(struct bt_writer **w, const struct bt_reader *reader, str
 {
     char name[80], hash[17] = "";
     struct bt_schema schema = { name, 0 };
-    struct bt_writer_options o = { .schema = &schema, .from = reader, .force = force, .provenance = strcmp(prov, "none") != 0,
+    struct bt_writer_options o = { .schema = &schema,
+                                   .from = reader,
+                                   .force = force,
+                                   .provenance = strcmp(prov, "none") != 0,
                                    .per_shard = (uint64_t)per_shard };
 
     snprintf(name, sizeof name, "%s", bt_reader_schema(reader));
     char *slash = strrchr(name, '/');
     if (!slash)
-        return bt_fail(err, BT_ERR_BT_BODY, "%s: the schema '%s' has no number; it was not written by bt", inputs.items[0],
-                       bt_quote_str(name));
+        return bt_fail(err, BT_ERR_BT_BODY, "%s: the schema '%s' has no number; it was not written by bt",
+                       inputs.items[0], bt_quote_str(name));
     *slash = 0;
     schema.major = atoi(slash + 1);
     int rc = options_hash(hash, err);
@@ -372,9 +388,11 @@ static int check_usage(struct bt_err *err)
     if (raw && !field)
         return bt_fail(err, BT_ERR_USAGE, "--raw prints one field; name it with --field");
     if (expect_sha256 && strcmp(from, "json") != 0)
-        return bt_fail(err, BT_ERR_USAGE, "--expect-sha256 goes with --from=json; a stream carries its own sums");
+        return bt_fail(err, BT_ERR_USAGE,
+                       "--expect-sha256 goes with --from=json; a stream carries its own sums");
     if (strcmp(to, "json") == 0 && (fields || record != NO_NUMBER))
-        return bt_fail(err, BT_ERR_USAGE, "--to=json shows whole frames; choose with another bt-cat in front of it");
+        return bt_fail(err, BT_ERR_USAGE,
+                       "--to=json shows whole frames; choose with another bt-cat in front of it");
     if (strcmp(to, "json") == 0 && strcmp(from, "json") == 0)
         return bt_fail(err, BT_ERR_USAGE, "--from=json and --to=json together do nothing; give one of them");
     return BT_OK;
@@ -401,7 +419,8 @@ static int run(struct bt_err *err)
 
 int main(int argc, char **argv)
 {
-    const struct bt_tool tool = { "bt-cat", "look into, join, check and convert streams of records", options };
+    const struct bt_tool tool = { "bt-cat", "look into, join, check and convert streams of records",
+                                  options };
 
     return bt_tool_main(&tool, run, argc, argv);
 }

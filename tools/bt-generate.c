@@ -171,7 +171,7 @@ static int put_line(const struct bt_record *rec, const char *field, struct bt_er
 static int sink(void *context, struct bt_record *rec, struct bt_err *err)
 {
     struct flow *f = context;
-    const char *field = strcmp(command, "vqa") == 0 ? "answer" : command;
+    const char *field = strcmp(command, "caption") == 0 ? "caption" : "answer";
     int rc = f->out ? bt_writer_put(f->out, rec, err) : put_line(rec, field, err);
 
     bt_progress_update(&f->progress, ++f->number, NULL);
@@ -264,7 +264,7 @@ static int run(struct bt_err *err)
         rc = open_flow(&flow, err);
     if (!rc)
         rc = bt_generator_new(&generator, &(struct bt_generator_options){
-            .vlm = vlm, .tokenizer = tokenizer, .preset = &preset, .field = strcmp(command, "vqa") == 0 ? "answer" : command,
+            .vlm = vlm, .tokenizer = tokenizer, .preset = &preset, .field = strcmp(command, "caption") == 0 ? "caption" : "answer",
             .batch = (size_t)batch, .seed = (uint64_t)seed, .pictures = strcmp(command, "text") != 0,
             .keep_image = keep_image }, err);
     if (!rc)

@@ -140,9 +140,15 @@ static int put_text_question(struct files *files, const struct scene *scene, con
     while (strcmp(question->kind, "relation") == 0 && !scene_caption_places(scene, which))
         which = (which + 1) % CAPTION_COUNT;
     scene_caption(scene, which, context);
+
+    json_t *answers = json_array(); /* ten people agree: with words alone there is no other name for it */
+
+    for (int i = 0; i < PEOPLE; i++)
+        json_array_append_new(answers, json_string(question->answer));
     rc = json_put(&files->text_qa,
-                  json_pack("{s:I, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "kind", question->kind,
-                            "context", context, "question", question->text, "answer", question->answer),
+                  json_pack("{s:I, s:s, s:s, s:s, s:s, s:o}", "question_id", (json_int_t)id, "question_type", question->kind,
+                            "answer_type", question->answer_type, "text", context, "question", question->text, "answers",
+                            answers),
                   err);
     return rc ? rc : bt_buf_add(&files->text_qa, "\n", 1, err);
 }

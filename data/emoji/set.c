@@ -28,7 +28,8 @@ uint64_t set_image_id(enum split split, uint64_t number)
 
 void set_file_name(char out[FILE_NAME_SIZE], enum split split, uint64_t number)
 {
-    snprintf(out, FILE_NAME_SIZE, "%s/%06llu.jpg", split_names[split], (unsigned long long)number + 1);
+    snprintf(out, FILE_NAME_SIZE, "%s/%06llu.jpg", split_names[split],
+             (unsigned long long)set_image_id(split, number));
 }
 
 int set_draw(struct set *set, struct bt_err *err)

@@ -35,7 +35,8 @@ struct origin set_origin(const struct set *set, enum split split, uint64_t numbe
 struct origin set_document_origin(const struct set *set, uint64_t number);
 /* Numbers in files start at 1; ids are unique over the splits. */
 uint64_t set_image_id(enum split split, uint64_t number);
-void set_file_name(char out[FILE_NAME_SIZE], enum split split, uint64_t number); /* "train/000001.jpg" */
+/* "test/2000001.jpg": by its id, since a question names no file. */
+void set_file_name(char out[FILE_NAME_SIZE], enum split split, uint64_t number);
 
 int set_draw(struct set *set, struct bt_err *err);
 void set_free(struct set *set);

@@ -10,16 +10,16 @@
 #include "kernels/cpu/vec.h"
 #include "libcommon/base/rng.h"
 
-#define QUERY_ROWS ((size_t)24) /* queries whose scores are in cache at once; a multiple of block.c's rows */
+#define QUERY_ROWS ((size_t)24) /* queries whose scores are in cache at once; whole tiles of block.c */
 
 /* One thread's matrices for one (batch, head), rows padded to whole vectors. */
 struct space {
-    size_t key_width, head_width;            /* padded row lengths */
-    float *key_t, *value_t;                  /* [head_size, key_width] */
-    float *key, *value, *dkey, *dvalue;      /* [keys, head_width] */
-    float *query, *dout, *result;            /* [QUERY_ROWS, head_width] */
-    float *score, *dscore, *factor;          /* [QUERY_ROWS, key_width]; factor: dropout's, with room to begin late */
-    float *hidden;                           /* [key_width]: 0 for a key that is seen, -inf for one that is not */
+    size_t key_width, head_width;       /* padded row lengths */
+    float *key_t, *value_t;             /* [head_size, key_width] */
+    float *key, *value, *dkey, *dvalue; /* [keys, head_width] */
+    float *query, *dout, *result;       /* [QUERY_ROWS, head_width] */
+    float *score, *dscore, *factor; /* [QUERY_ROWS, key_width]; factor: dropout's, with room to begin late */
+    float *hidden;                  /* [key_width]: 0 for a key that is seen, -inf for one that is not */
 };
 
 /* A piece of the workspace, or NULL while it is only measured. */
@@ -55,7 +55,8 @@ static size_t lay_out(struct space *w, const struct bt_attention_shape *s, float
 }
 
 /* Rows of head_size floats copied to rows of head_width, the rest 0. */
-static void widen(float *to, size_t to_stride, const float *from, size_t from_stride, size_t rows, size_t width)
+static void widen(float *to, size_t to_stride, const float *from, size_t from_stride, size_t rows,
+                  size_t width)
 {
     for (size_t r = 0; r < rows; r++) {
         memcpy(to + r * to_stride, from + r * from_stride, width * sizeof *to);
@@ -64,7 +65,8 @@ static void widen(float *to, size_t to_stride, const float *from, size_t from_st
     }
 }
 
-static void add_rows(float *to, size_t to_stride, const float *from, size_t from_stride, size_t rows, size_t width)
+static void add_rows(float *to, size_t to_stride, const float *from, size_t from_stride, size_t rows,
+                     size_t width)
 {
     for (size_t r = 0; r < rows; r++) {
         #pragma omp simd
@@ -83,14 +85,17 @@ static size_t visible(const struct bt_attention_shape *s, size_t t)
     return seen > s->prefix ? seen : s->prefix < s->keys ? s->prefix : s->keys;
 }
 
-static void hide(float *hidden, size_t width, const int32_t *key_mask, const struct bt_attention_shape *s, size_t b)
+static void hide(float *hidden, size_t width, const int32_t *key_mask, const struct bt_attention_shape *s,
+                 size_t b)
 {
     for (size_t i = 0; i < width; i++)
         hidden[i] = i < s->keys && (!key_mask || key_mask[b * s->keys + i]) ? 0.0f : -INFINITY;
 }
 
-/* Dropout factors of one row of P, numbered as [batch, heads, queries, keys]; returns where in `factor` they begin. */
-static const float *dropout_row(float *factor, const struct bt_attention_shape *s, size_t bh, size_t t, size_t n)
+/* Dropout factors of one row of P, numbered as [batch, heads, queries, keys]; returns where in `factor` they
+ * begin. */
+static const float *dropout_row(float *factor, const struct bt_attention_shape *s, size_t bh, size_t t,
+                                size_t n)
 {
     const uint32_t last_kept = (uint32_t)(ceil((1 - (double)s->dropout) * 0x1p32) - 1);
     const uint32_t seed[2] = { s->dropout_key[0], s->dropout_key[1] };
@@ -115,8 +120,8 @@ static const float *dropout_row(float *factor, const struct bt_attention_shape *
 
 /* ---- forward ---- */
 
-/* Scores of one query become probabilities; returns the log of the sum of exponentials, +inf when no key is seen (so
- * that backward finds probabilities of 0). */
+/* Scores of one query become probabilities; returns the log of the sum of exponentials, +inf when no key is
+ * seen (so that backward finds probabilities of 0). */
 static float softmax_row(float *score, const float *hidden, float scale, size_t n, size_t width)
 {
     float most, sum = 0.0f, factor;
@@ -143,8 +148,8 @@ static float softmax_row(float *score, const float *hidden, float scale, size_t 
     return most + logf(sum);
 }
 
-static void forward_head(const struct space *w, const struct bt_attention_shape *s, size_t bh, float *out, float *lse,
-                         const float *query, const float *key, const float *value)
+static void forward_head(const struct space *w, const struct bt_attention_shape *s, size_t bh, float *out,
+                         float *lse, const float *query, const float *key, const float *value)
 {
     size_t width = s->heads * s->head_size;
 
@@ -156,7 +161,8 @@ static void forward_head(const struct space *w, const struct bt_attention_shape 
         struct bt_operand q = { query + first * s->query_token_stride, s->query_token_stride, 1 };
         struct bt_operand p = { w->score, w->key_width, 1 };
 
-        bt_block_product(w->score, w->key_width, q, w->key_t, w->key_width, false, rows, seen_width, s->head_size);
+        bt_block_product(w->score, w->key_width, q, w->key_t, w->key_width, false, rows, seen_width,
+                         s->head_size);
         for (size_t r = 0; r < rows; r++) {
             float *score = w->score + r * w->key_width;
             size_t n = visible(s, first + r);
@@ -170,7 +176,8 @@ static void forward_head(const struct space *w, const struct bt_attention_shape 
                     score[i] *= factor[i];
             }
         }
-        bt_block_product(w->result, w->head_width, p, w->value, w->head_width, false, rows, w->head_width, seen);
+        bt_block_product(w->result, w->head_width, p, w->value, w->head_width, false, rows, w->head_width,
+                         seen);
         for (size_t r = 0; r < rows; r++)
             memcpy(out + (first + r) * width, w->result + r * w->head_width, s->head_size * sizeof *out);
     }
@@ -182,10 +189,11 @@ static int forward(struct bt_queue *q, float *out, float *lse, const float *quer
     struct space measure;
     size_t floats = lay_out(&measure, s, NULL), count = s->batch * s->heads;
     float *space = bt_workspace(q, floats * (size_t)q->threads * sizeof *space);
+    bool large = count * s->queries * s->keys > BT_PARALLEL_MIN;
 
     if (!space)
         return BT_ERR_MEMORY;
-    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count * s->queries * s->keys > BT_PARALLEL_MIN)
+    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (large)
     for (size_t bh = 0; bh < count; bh++) {
         size_t b = bh / s->heads, h = bh % s->heads, at = h * s->head_size;
         struct space w;
@@ -206,8 +214,8 @@ struct gradients {
 };
 
 /* A row of scores becomes P (with dropout: P as it met V), and dP becomes dS: P (dP - dout out), times scale. */
-static void backward_row(float *score, float *dscore, const float *hidden, const float *factor, float lse, float delta,
-                         float scale, size_t n, size_t width)
+static void backward_row(float *score, float *dscore, const float *hidden, const float *factor, float lse,
+                         float delta, float scale, size_t n, size_t width)
 {
     if (factor) {
         #pragma omp simd
@@ -256,8 +264,8 @@ static void backward_rows(const struct space *w, const struct bt_attention_shape
         const float *factor = s->dropout > 0 ? dropout_row(w->factor, s, bh, first + r, n) : NULL;
         float delta = dot(w->dout + r * hw, out + (first + r) * width, s->head_size);
 
-        backward_row(w->score + r * kw, w->dscore + r * kw, w->hidden, factor, lse[first + r], delta, s->scale, n,
-                     seen_width);
+        backward_row(w->score + r * kw, w->dscore + r * kw, w->hidden, factor, lse[first + r], delta,
+                     s->scale, n, seen_width);
     }
     if (d.value)
         bt_block_product(w->dvalue, hw, p_t, w->dout, hw, true, seen, hw, rows);
@@ -265,13 +273,14 @@ static void backward_rows(const struct space *w, const struct bt_attention_shape
         bt_block_product(w->dkey, hw, ds_t, w->query, hw, true, seen, hw, rows);
     if (d.query) {
         bt_block_product(w->result, hw, ds, w->key, hw, false, rows, hw, seen);
-        add_rows(d.query + first * s->query_token_stride, s->query_token_stride, w->result, hw, rows, s->head_size);
+        add_rows(d.query + first * s->query_token_stride, s->query_token_stride, w->result, hw, rows,
+                 s->head_size);
     }
 }
 
-static void backward_head(const struct space *w, const struct bt_attention_shape *s, size_t bh, struct gradients d,
-                          const float *dout, const float *out, const float *lse, const float *query,
-                          const float *key, const float *value)
+static void backward_head(const struct space *w, const struct bt_attention_shape *s, size_t bh,
+                          struct gradients d, const float *dout, const float *out, const float *lse,
+                          const float *query, const float *key, const float *value)
 {
     size_t width = s->heads * s->head_size, hw = w->head_width;
 
@@ -294,27 +303,29 @@ static void backward_head(const struct space *w, const struct bt_attention_shape
 }
 
 static int backward(struct bt_queue *q, float *dquery, float *dkey, float *dvalue, const float *dout,
-                    const float *out, const float *lse, const float *query, const float *key, const float *value,
-                    const int32_t *key_mask, const struct bt_attention_shape *s)
+                    const float *out, const float *lse, const float *query, const float *key,
+                    const float *value, const int32_t *key_mask, const struct bt_attention_shape *s)
 {
     struct space measure;
     size_t floats = lay_out(&measure, s, NULL), count = s->batch * s->heads;
     float *space = bt_workspace(q, floats * (size_t)q->threads * sizeof *space);
+    bool large = count * s->queries * s->keys > BT_PARALLEL_MIN;
 
     if (!space)
         return BT_ERR_MEMORY;
-    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (count * s->queries * s->keys > BT_PARALLEL_MIN)
+    #pragma omp parallel for schedule(dynamic) num_threads(q->threads) if (large)
     for (size_t bh = 0; bh < count; bh++) {
         size_t b = bh / s->heads, h = bh % s->heads, at = h * s->head_size;
         size_t q_at = b * s->query_batch_stride + at, k_at = b * s->key_batch_stride + at;
         size_t v_at = b * s->value_batch_stride + at, out_at = b * s->queries * s->heads * s->head_size + at;
-        struct gradients d = { dquery ? dquery + q_at : NULL, dkey ? dkey + k_at : NULL, dvalue ? dvalue + v_at : NULL };
+        struct gradients d = { dquery ? dquery + q_at : NULL, dkey ? dkey + k_at : NULL,
+                               dvalue ? dvalue + v_at : NULL };
         struct space w;
 
         lay_out(&w, s, space + (size_t)omp_get_thread_num() * floats);
         hide(w.hidden, w.key_width, key_mask, s, b);
-        backward_head(&w, s, bh, d, dout + out_at, out + out_at, lse + bh * s->queries, query + q_at, key + k_at,
-                      value + v_at);
+        backward_head(&w, s, bh, d, dout + out_at, out + out_at, lse + bh * s->queries, query + q_at,
+                      key + k_at, value + v_at);
     }
     return BT_OK;
 }

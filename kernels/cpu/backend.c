@@ -20,10 +20,11 @@
 #include "kernels/pool.h"
 #include "kernels/strided.h"
 
-#define LINE ((size_t)64)
+#define LINE      ((size_t)64)
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* Large pieces stand on huge pages: the matrix products stride through them, and a TLB miss costs more than a line. */
+/* Large pieces stand on huge pages: the matrix products stride through them, and a TLB miss costs more than a
+ * line. */
 static void *take(size_t bytes)
 {
     size_t align = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : LINE;

@@ -28,9 +28,10 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
             *(bt_lanes *)(c + i * c_stride + v * BT_LANES) = sum[i][v];
 }
 
-static inline __attribute__((always_inline)) void column_of_tiles(const size_t vectors, float *c, size_t c_stride,
-                                                                  struct bt_operand a, const float *b,
-                                                                  size_t b_stride, bool add, size_t m, size_t k)
+static inline __attribute__((always_inline)) void column_of_tiles(const size_t vectors, float *c,
+                                                                  size_t c_stride, struct bt_operand a,
+                                                                  const float *b, size_t b_stride, bool add,
+                                                                  size_t m, size_t k)
 {
     while (m >= ROWS) {
         tile(ROWS, vectors, c, c_stride, a, b, b_stride, add, k);
@@ -48,8 +49,8 @@ static inline __attribute__((always_inline)) void column_of_tiles(const size_t v
     }
 }
 
-void bt_block_product(float *c, size_t c_stride, struct bt_operand a, const float *b, size_t b_stride, bool add,
-                      size_t m, size_t n, size_t k)
+void bt_block_product(float *c, size_t c_stride, struct bt_operand a, const float *b, size_t b_stride,
+                      bool add, size_t m, size_t n, size_t k)
 {
     size_t j = 0;
 
@@ -60,8 +61,8 @@ void bt_block_product(float *c, size_t c_stride, struct bt_operand a, const floa
 }
 
 /* One row of b against all of a; k is cut into whole vectors and a rest. */
-static inline __attribute__((always_inline)) void dots(const size_t rows, float *c, size_t c_stride, const float *a,
-                                                       size_t a_stride, const float *b, size_t k)
+static inline __attribute__((always_inline)) void
+dots(const size_t rows, float *c, size_t c_stride, const float *a, size_t a_stride, const float *b, size_t k)
 {
     bt_lanes even[BT_DOTS_ROWS], odd[BT_DOTS_ROWS];
     size_t i = 0;
@@ -89,8 +90,8 @@ static inline __attribute__((always_inline)) void dots(const size_t rows, float 
     }
 }
 
-void bt_block_dots(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t m,
-                   size_t n, size_t k)
+void bt_block_dots(float *c, size_t c_stride, const float *a, size_t a_stride, const float *b,
+                   size_t b_stride, size_t m, size_t n, size_t k)
 {
     for (size_t j = 0; j < n; j++, b += b_stride, c++) {
         switch (m) {
@@ -107,7 +108,8 @@ void bt_block_dots(float *c, size_t c_stride, const float *a, size_t a_stride, c
     }
 }
 
-void bt_block_transpose(float *to, size_t to_stride, const float *from, size_t from_stride, size_t m, size_t n)
+void bt_block_transpose(float *to, size_t to_stride, const float *from, size_t from_stride, size_t m,
+                        size_t n)
 {
     size_t i = 0;
 

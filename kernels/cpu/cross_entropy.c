@@ -6,8 +6,8 @@
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/vec.h"
 
-#define CHUNK      ((size_t)1 << 23) /* logits that the linear form holds at once, at least ROWS_MIN rows of them */
-#define ROWS_MIN   ((size_t)64)
+#define CHUNK    ((size_t)1 << 23) /* logits that the linear form holds at once, or ROWS_MIN rows of them */
+#define ROWS_MIN ((size_t)64)
 
 struct labels {
     const int32_t *label; /* [rows, per_row] */
@@ -44,8 +44,8 @@ static float log_sum_exp(const float *z, size_t n)
 }
 
 /* lse and loss of rows; labels begin at the first of them. */
-static void forward_rows(struct bt_queue *q, float *row_loss, float *lse, const float *logits, const struct labels *l,
-                         size_t rows, size_t classes)
+static void forward_rows(struct bt_queue *q, float *row_loss, float *lse, const float *logits,
+                         const struct labels *l, size_t rows, size_t classes)
 {
     #pragma omp parallel for num_threads(q->threads) if (rows * classes > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++) {
@@ -77,10 +77,10 @@ static float mean_loss(const float *row_loss, const struct labels *l, size_t row
     return count ? (float)(sum / (double)count) : 0.0f;
 }
 
-/* to (+)= scale times the derivative of each row's loss with respect to its logits: with weights that sum to one,
- * softmax less the weights. `to` may be the logits, unless add. */
-static void backward_rows(struct bt_queue *q, float *to, bool add, float scale, const float *lse, const float *logits,
-                          const struct labels *l, size_t rows, size_t classes)
+/* to (+)= scale times the derivative of each row's loss with respect to its logits: with weights that sum to
+ * one, softmax less the weights. `to` may be the logits, unless add. */
+static void backward_rows(struct bt_queue *q, float *to, bool add, float scale, const float *lse,
+                          const float *logits, const struct labels *l, size_t rows, size_t classes)
 {
     #pragma omp parallel for num_threads(q->threads) if (rows * classes > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++) {
@@ -88,7 +88,8 @@ static void backward_rows(struct bt_queue *q, float *to, bool add, float scale, 
         const int32_t *label = l->label + r * l->per_row;
         size_t count = row_labels(l, r);
         float *d = to + r * classes;
-        float row_scale = count ? scale : 0.0f, even = row_scale * l->smoothing / (float)classes, row_lse = lse[r];
+        float row_scale = count ? scale : 0.0f, even = row_scale * l->smoothing / (float)classes,
+              row_lse = lse[r];
 
         if (add) {
             #pragma omp simd
@@ -118,8 +119,9 @@ static int forward(struct bt_queue *q, float *loss, float *lse, const float *log
     return BT_OK;
 }
 
-static int backward(struct bt_queue *q, float *dlogits, const float *dloss, const float *lse, const float *logits,
-                    const int32_t *labels, size_t per_row, float smoothing, size_t rows, size_t classes)
+static int backward(struct bt_queue *q, float *dlogits, const float *dloss, const float *lse,
+                    const float *logits, const int32_t *labels, size_t per_row, float smoothing, size_t rows,
+                    size_t classes)
 {
     struct labels l = { labels, per_row, smoothing };
     size_t count = labelled_rows(&l, rows);
@@ -146,7 +148,8 @@ static int linear_forward(struct bt_queue *q, float *loss, float *lse, const flo
                           size_t classes)
 {
     size_t chunk = chunk_rows(rows, classes);
-    float *logits = bt_workspace(q, (chunk * classes + rows) * sizeof *logits), *row_loss = logits + chunk * classes;
+    float *logits = bt_workspace(q, (chunk * classes + rows) * sizeof *logits),
+          *row_loss = logits + chunk * classes;
     struct labels all = { labels, 1, smoothing };
     int rc = logits ? BT_OK : BT_ERR_MEMORY;
 
@@ -154,7 +157,8 @@ static int linear_forward(struct bt_queue *q, float *loss, float *lse, const flo
         size_t count = bt_least(chunk, rows - first);
         struct labels l = { labels + first, 1, smoothing };
 
-        rc = bt_linear_cpu.forward(q, logits, NULL, x + first * in, weight, bias, BT_ACT_NONE, count, in, classes);
+        rc = bt_linear_cpu.forward(q, logits, NULL, x + first * in, weight, bias, BT_ACT_NONE, count, in,
+                                   classes);
         if (!rc)
             forward_rows(q, row_loss + first, lse + first, logits, &l, count, classes);
     }
@@ -181,8 +185,8 @@ static int linear_backward(struct bt_queue *q, float *dx, float *dweight, float 
         if (rc)
             break;
         backward_rows(q, g, false, *dloss / (float)labelled, lse + first, g, &l, count, classes);
-        rc = bt_linear_gradients(q, dx ? dx + first * in : NULL, dweight, dbias, g, classes, x + first * in, weight,
-                                 count, in, classes, g + held);
+        rc = bt_linear_gradients(q, dx ? dx + first * in : NULL, dweight, dbias, g, classes, x + first * in,
+                                 weight, count, in, classes, g + held);
     }
     return rc;
 }

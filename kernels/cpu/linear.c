@@ -20,8 +20,7 @@ struct epilogue {
 static void activate(float *y, const float *pre, enum bt_act act, size_t n)
 {
     switch (act) {
-    case BT_ACT_NONE:
-        break;
+    case BT_ACT_NONE: break;
     case BT_ACT_GELU:
         #pragma omp simd
         for (size_t i = 0; i < n; i++)
@@ -59,8 +58,8 @@ static void finish(void *context, float *tile, size_t row, size_t rows, size_t c
     }
 }
 
-static int forward(struct bt_queue *q, float *y, float *pre, const float *x, const float *weight, const float *bias,
-                   enum bt_act act, size_t rows, size_t in, size_t out)
+static int forward(struct bt_queue *q, float *y, float *pre, const float *x, const float *weight,
+                   const float *bias, enum bt_act act, size_t rows, size_t in, size_t out)
 {
     struct epilogue e = { y, act == BT_ACT_GELU && pre ? pre : y, bias, act, out };
     struct bt_matrix left = { x, in, false }, right = { weight, in, true };
@@ -73,9 +72,7 @@ static int forward(struct bt_queue *q, float *y, float *pre, const float *x, con
 static void slope(float *g, const float *dy, const float *saved, enum bt_act act, size_t n)
 {
     switch (act) {
-    case BT_ACT_NONE:
-        memcpy(g, dy, n * sizeof *g);
-        break;
+    case BT_ACT_NONE: memcpy(g, dy, n * sizeof *g); break;
     case BT_ACT_GELU:
         #pragma omp simd
         for (size_t i = 0; i < n; i++)
@@ -94,7 +91,8 @@ static void slope(float *g, const float *dy, const float *saved, enum bt_act act
     }
 }
 
-static void add_column_sums(float *restrict to, const float *restrict g, size_t stride, size_t rows, size_t columns)
+static void add_column_sums(float *restrict to, const float *restrict g, size_t stride, size_t rows,
+                            size_t columns)
 {
     float total[BT_BAND] = { 0 };
 
@@ -132,7 +130,8 @@ size_t bt_linear_scratch(const struct bt_queue *q, const float *weight, size_t r
 }
 
 /* The weight as dx = g W goes down it: as it is, the copy kept of a packed one, or a copy for this call. */
-static int weight_for_dx(struct bt_queue *q, struct bt_matrix *w, size_t rows, size_t in, size_t out, float *scratch)
+static int weight_for_dx(struct bt_queue *q, struct bt_matrix *w, size_t rows, size_t in, size_t out,
+                         float *scratch)
 {
     struct bt_packed *packed = find_packed(q, w->data);
     float *copy = scratch;
@@ -154,8 +153,9 @@ static int weight_for_dx(struct bt_queue *q, struct bt_matrix *w, size_t rows, s
     return BT_OK;
 }
 
-int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *g, size_t g_stride,
-                        const float *x, const float *weight, size_t rows, size_t in, size_t out, float *scratch)
+int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *g,
+                        size_t g_stride, const float *x, const float *weight, size_t rows, size_t in,
+                        size_t out, float *scratch)
 {
     int rc = BT_OK;
 
@@ -183,13 +183,15 @@ int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *db
     return rc;
 }
 
-static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *dy, const float *saved,
-                    const float *x, const float *weight, enum bt_act act, size_t rows, size_t in, size_t out)
+static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *dy,
+                    const float *saved, const float *x, const float *weight, enum bt_act act, size_t rows,
+                    size_t in, size_t out)
 {
     size_t stride = bt_padded(out);
     bool own = act != BT_ACT_NONE || (dweight && stride != out); /* g is not dy itself */
     size_t own_floats = own ? (rows * stride + 15) / 16 * 16 : 0;
-    float *space = bt_workspace(q, (own_floats + bt_linear_scratch(q, weight, rows, in, out)) * sizeof *space);
+    float *space =
+        bt_workspace(q, (own_floats + bt_linear_scratch(q, weight, rows, in, out)) * sizeof *space);
 
     if (!space)
         return BT_ERR_MEMORY;
@@ -199,7 +201,8 @@ static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias,
     #pragma omp parallel for num_threads(q->threads) if (rows * out > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++)
         slope(space + r * stride, dy + r * out, saved ? saved + r * out : NULL, act, out);
-    return bt_linear_gradients(q, dx, dweight, dbias, space, stride, x, weight, rows, in, out, space + own_floats);
+    return bt_linear_gradients(q, dx, dweight, dbias, space, stride, x, weight, rows, in, out,
+                               space + own_floats);
 }
 
 /* ---- weights that do not change ---- */

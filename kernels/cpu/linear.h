@@ -1,4 +1,5 @@
-/* The products of the backward pass of linear, shared with the linear form of cross-entropy. Private to kernels/cpu. */
+/* The products of the backward pass of linear, shared with the linear form of cross-entropy. Private to
+ * kernels/cpu. */
 #ifndef BT_KERNELS_CPU_LINEAR_H
 #define BT_KERNELS_CPU_LINEAR_H
 
@@ -8,9 +9,10 @@
 /* Floats of scratch that bt_linear_gradients needs; the weight at this address may be packed. */
 size_t bt_linear_scratch(const struct bt_queue *q, const float *weight, size_t rows, size_t in, size_t out);
 
-/* dx += g W, dweight += g^T x, dbias += sums of g over rows; each may be NULL. Row r of g begins at g + r * g_stride;
- * bt_padded(out) is the best stride. */
-int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *g, size_t g_stride,
-                        const float *x, const float *weight, size_t rows, size_t in, size_t out, float *scratch);
+/* dx += g W, dweight += g^T x, dbias += sums of g over rows; each may be NULL. Row r of g begins at g + r *
+ * g_stride; bt_padded(out) is the best stride. */
+int bt_linear_gradients(struct bt_queue *q, float *dx, float *dweight, float *dbias, const float *g,
+                        size_t g_stride, const float *x, const float *weight, size_t rows, size_t in,
+                        size_t out, float *scratch);
 
 #endif

@@ -15,14 +15,15 @@
 /* Multiply-adds below which starting threads costs more than it saves. */
 #define ALONE_MAX ((size_t)1 << 15)
 
-int bt_matmul_alone(float *c, size_t c_stride, struct bt_matrix a, struct bt_matrix b, bool add, size_t m, size_t n,
-                    size_t k)
+int bt_matmul_alone(float *c, size_t c_stride, struct bt_matrix a, struct bt_matrix b, bool add, size_t m,
+                    size_t n, size_t k)
 {
     /* oneDNN takes one thread inside a parallel region; a region of one thread does not count as one. */
     int threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     dnnl_status_t status;
 
-    if (m <= BT_DOTS_ROWS && !a.transposed && b.transposed && !add) { /* a step of generation, bound by memory */
+    /* A step of generation, bound by memory. */
+    if (m <= BT_DOTS_ROWS && !a.transposed && b.transposed && !add) {
         bt_block_dots(c, c_stride, a.data, a.stride, b.data, b.stride, m, n, k);
         return BT_OK;
     }
@@ -76,7 +77,8 @@ int bt_matmul(struct bt_queue *q, float *c, size_t c_stride, struct bt_matrix a,
     return rc;
 }
 
-void bt_pad_rows(struct bt_queue *q, float *to, size_t to_stride, const float *from, size_t rows, size_t width)
+void bt_pad_rows(struct bt_queue *q, float *to, size_t to_stride, const float *from, size_t rows,
+                 size_t width)
 {
     #pragma omp parallel for num_threads(q->threads) if (rows * width > ALONE_MAX)
     for (size_t r = 0; r < rows; r++)

@@ -6,7 +6,7 @@
 #include "kernels/cpu/grid.h"
 #include "kernels/cpu/matmul.h"
 
-#define ROWS  ((size_t)64)  /* vectors, and entries of the table, whose products are in cache at once */
+#define ROWS  ((size_t)64) /* vectors, and entries of the table, whose products are in cache at once */
 #define TABLE ((size_t)256)
 
 static float square(const float *x, size_t n)
@@ -20,8 +20,8 @@ static float square(const float *x, size_t n)
 }
 
 /* Entries first .. first + count - 1 against the best so far. |x|^2 is the same for all and left out. */
-static void reduce(int32_t *index, float *best, const float *product, const float *norm, size_t first, size_t count,
-                   size_t rows)
+static void reduce(int32_t *index, float *best, const float *product, const float *norm, size_t first,
+                   size_t count, size_t rows)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t v = 0; v < count; v++) {
@@ -55,8 +55,8 @@ static int nearest_rows(int32_t *index, const float *x, const float *table, cons
     return rc;
 }
 
-static int forward(struct bt_queue *q, int32_t *index, const float *x, const float *table, size_t rows, size_t width,
-                   size_t table_rows)
+static int forward(struct bt_queue *q, int32_t *index, const float *x, const float *table, size_t rows,
+                   size_t width, size_t table_rows)
 {
     size_t norms = (table_rows + 15) / 16 * 16;
     float *norm = bt_workspace(q, (norms + (size_t)q->threads * ROWS * TABLE) * sizeof *norm);
@@ -74,7 +74,8 @@ static int forward(struct bt_queue *q, int32_t *index, const float *x, const flo
         for (size_t first = 0; first < rows; first += ROWS) {
             size_t count = bt_least(ROWS, rows - first);
             float *product = products + (size_t)omp_get_thread_num() * ROWS * TABLE;
-            int rows_rc = nearest_rows(index + first, x + first * width, table, norm, product, count, width, table_rows);
+            int rows_rc = nearest_rows(index + first, x + first * width, table, norm, product, count, width,
+                                       table_rows);
 
             if (rows_rc) {
                 #pragma omp atomic write

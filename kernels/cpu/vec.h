@@ -1,5 +1,5 @@
-/* Elementary functions that the compiler turns into vector code inside `omp simd` loops: no tables, no branches, no
- * calls, about float32's own accuracy. Private to kernels/cpu. */
+/* Elementary functions that the compiler turns into vector code inside `omp simd` loops: no tables, no
+ * branches, no calls, about float32's own accuracy. Private to kernels/cpu. */
 #ifndef BT_KERNELS_CPU_VEC_H
 #define BT_KERNELS_CPU_VEC_H
 
@@ -16,7 +16,10 @@ static inline float bt_vec_exp(float x)
     float whole = shifted - 12582912.0f;
     float r = bounded - whole * 0.693359375f + whole * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
-    union { float f; int32_t i; } power;
+    union {
+        float f;
+        int32_t i;
+    } power;
 
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -28,7 +31,8 @@ static inline float bt_vec_exp(float x)
     return x < -87.0f ? 0.0f : p * power.f;
 }
 
-/* Largest of n floats, minus infinity of none. Sixteen maxima side by side: compilers leave a plain one serial. */
+/* Largest of n floats, minus infinity of none. Sixteen maxima side by side: compilers leave a plain one
+ * serial. */
 static inline float bt_vec_max(const float *x, size_t n)
 {
     float most[16], all = -INFINITY;
@@ -63,8 +67,8 @@ static inline float bt_vec_tanh(float x)
     return a < 0.625f ? p : large;
 }
 
-/* Standard normal distribution above |x|, given e = exp(-x^2 / 2): e t P(t), t = 1 / (1 + 0.3 |x|), where P is the
- * Chebyshev fit of the exact quotient for |x| <= 14 (largest error 5.3e-8, below a float's rounding). */
+/* Standard normal distribution above |x|, given e = exp(-x^2 / 2): e t P(t), t = 1 / (1 + 0.3 |x|), where P
+ * is the Chebyshev fit of the exact quotient for |x| <= 14 (largest error 5.3e-8, below a float's rounding). */
 static inline float bt_vec_normal_tail(float x, float e)
 {
     float t = 1.0f / (1.0f + 0.3f * fabsf(x));

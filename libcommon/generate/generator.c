@@ -141,7 +141,7 @@ static int take_prompt(struct bt_generator *g, const struct bt_record *rec, stru
     g->text.size = 0;
     if (p->has_prompt)
         rc = bt_preset_prompt(p, rec, &g->text, err);
-    if (!rc && !p->has_prompt && strcmp(g->o.field, "answer") == 0) { /* no template: the question as it stands */
+    if (!rc && !p->has_prompt && g->o.pictures && strcmp(g->o.field, "answer") == 0) { /* no template: the question as it stands */
         const char *question;
         size_t size;
 

@@ -12,7 +12,7 @@ struct bt_generator_options {
     const struct bt_vlm *vlm;
     struct bt_tokenizer *tokenizer; /* of what writes: the language model's, or the Q-Former's after stage 1 */
     const struct bt_preset *preset;
-    const char *field;  /* of the prediction: "caption", "answer", "text" */
+    const char *field;  /* of the prediction: "caption" or "answer" */
     size_t batch;       /* records decoded together, at least 1 */
     uint64_t seed;
     bool pictures;      /* false: the language model alone */

@@ -13,12 +13,17 @@ enum { MANIFEST_BYTES = 64 << 20 };
 
 static int no_manifest(const char *place, const char *what, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_SHARD, "%s: %s; it is not the manifest of a set: make the set again", place, what);
+    return bt_fail(err, BT_ERR_SHARD, "%s: %s; it is not the manifest of a set: make the set again", place,
+                   what);
 }
 
-static bool is_bare(const char *name)
+/* A finished shard beside the manifest: no path, no .part. */
+static bool is_shard_name(const char *name)
 {
-    return name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) < sizeof((struct bt_shard_info *)0)->file;
+    size_t size = strlen(name);
+
+    return name[0] != '.' && !strchr(name, '/') && size < sizeof((struct bt_shard_info *)0)->file &&
+           size > 4 && strcmp(name + size - 4, ".mdb") == 0;
 }
 
 static int load_shard(struct bt_manifest *m, const json_t *object, const char *place, struct bt_err *err)
@@ -45,7 +50,7 @@ static int load_shard(struct bt_manifest *m, const json_t *object, const char *p
         rc = bt_json_get_int(object, "inputs", &inputs, place, err);
     if (rc)
         return rc;
-    if (!file || !is_bare(file) || !sha256 || strlen(sha256) != 64 || !content || strlen(content) != 16)
+    if (!file || !is_shard_name(file) || !sha256 || strlen(sha256) != 64 || !content || strlen(content) != 16)
         return no_manifest(place, "a shard without a bare file name, sha256 or content", err);
     if (first != (int64_t)m->n || n < 0 || bytes < 0 || rejects < 0 || inputs < 0)
         return no_manifest(place, "shards whose numbers do not follow one another", err);
@@ -81,7 +86,8 @@ static int load_prov(struct bt_manifest *m, const json_t *root, struct bt_err *e
 {
     static const char *const names[] = { "tool", "version", "options", "inputs" };
     json_t *prov = json_object();
-    int rc = prov ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for a manifest; free some and run again");
+    int rc =
+        prov ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for a manifest; free some and run again");
 
     for (size_t i = 0; !rc && i < sizeof names / sizeof *names; i++) {
         json_t *value = json_object_get(root, names[i]);
@@ -115,8 +121,10 @@ static int load(struct bt_manifest *m, const json_t *root, const char *place, st
     if (rc)
         return rc;
     if (data_version != 1)
-        return bt_fail(err, BT_ERR_LMDB_VERSION, "%s: LMDB data version %lld, this build reads 1; write it as a stream with "
-                       "'bt-cat' where it was made and read that here", place, (long long)data_version);
+        return bt_fail(err, BT_ERR_LMDB_VERSION,
+                       "%s: LMDB data version %lld, this build reads 1; write it as a stream with "
+                       "'bt-cat' where it was made and read that here",
+                       place, (long long)data_version);
     if (!schema || !json_is_array(shards) || (must && !json_is_object(must)))
         return no_manifest(place, "'schema', 'must' or 'shards' is missing or of another type", err);
     rc = bt_record_set_str(m->header, "schema", schema, strlen(schema), err);
@@ -196,12 +204,13 @@ static int put_prov(struct bt_buf *buf, struct bt_value prov, struct bt_err *err
 
 static int put_shard(struct bt_buf *buf, const struct bt_shard_info *s, bool last, struct bt_err *err)
 {
-    return bt_buf_printf(buf, err,
-                         "    {\"file\": \"%s\", \"first\": %llu, \"n\": %llu, \"bytes\": %llu, \"sha256\": \"%s\", "
-                         "\"content\": \"%016llx\", \"rejects\": %llu, \"inputs\": %llu}%s\n",
-                         s->file, (unsigned long long)s->first, (unsigned long long)s->n, (unsigned long long)s->bytes,
-                         s->sha256, (unsigned long long)s->content, (unsigned long long)s->rejects,
-                         (unsigned long long)s->inputs, last ? "" : ",");
+    return bt_buf_printf(
+        buf, err,
+        "    {\"file\": \"%s\", \"first\": %llu, \"n\": %llu, \"bytes\": %llu, \"sha256\": \"%s\", "
+        "\"content\": \"%016llx\", \"rejects\": %llu, \"inputs\": %llu}%s\n",
+        s->file, (unsigned long long)s->first, (unsigned long long)s->n, (unsigned long long)s->bytes,
+        s->sha256, (unsigned long long)s->content, (unsigned long long)s->rejects,
+        (unsigned long long)s->inputs, last ? "" : ",");
 }
 
 int bt_manifest_save(const struct bt_manifest *m, const char *dir, uint64_t repeated, struct bt_err *err)
@@ -216,13 +225,15 @@ int bt_manifest_save(const struct bt_manifest *m, const char *dir, uint64_t repe
     if (!rc)
         rc = put_value(&buf, "schema", bt_record_get(m->header, "schema"), err);
     if (!rc)
-        rc = must.kind == BT_MAP ? put_value(&buf, "must", must, err) : bt_buf_printf(&buf, err, "  \"must\": {},\n");
+        rc = must.kind == BT_MAP ? put_value(&buf, "must", must, err)
+                                 : bt_buf_printf(&buf, err, "  \"must\": {},\n");
     if (!rc)
-        rc = bt_buf_printf(&buf, err,
-                           "  \"n\": %llu,\n  \"rejects\": %llu,\n  \"repeated_ids\": %llu,\n  \"complete\": %s,\n"
-                           "  \"lmdb\": {\"data_version\": 1, \"word\": 64, \"endian\": \"little\", \"psize\": 4096},\n",
-                           (unsigned long long)m->n, (unsigned long long)m->rejects, (unsigned long long)repeated,
-                           m->complete ? "true" : "false");
+        rc = bt_buf_printf(
+            &buf, err,
+            "  \"n\": %llu,\n  \"rejects\": %llu,\n  \"repeated_ids\": %llu,\n  \"complete\": %s,\n"
+            "  \"lmdb\": {\"data_version\": 1, \"word\": 64, \"endian\": \"little\", \"psize\": 4096},\n",
+            (unsigned long long)m->n, (unsigned long long)m->rejects, (unsigned long long)repeated,
+            m->complete ? "true" : "false");
     if (!rc)
         rc = put_prov(&buf, bt_record_get(m->header, "prov"), err);
     if (!rc)

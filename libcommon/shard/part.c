@@ -11,8 +11,8 @@
 #include "libcommon/shard/shard_private.h"
 #include "libcommon/stream/frames.h"
 
-#define MAP_FIRST  ((uint64_t)1 << 30)
-#define MAP_LIMIT  ((uint64_t)64 << 30)
+#define MAP_FIRST   ((uint64_t)1 << 30)
+#define MAP_LIMIT   ((uint64_t)64 << 30)
 #define BATCH_BYTES ((uint64_t)64 << 20)
 enum { BATCH_RECORDS = 1000 };
 
@@ -76,7 +76,8 @@ static int load_cursor(struct bt_part *p, struct bt_err *err)
     return BT_OK;
 }
 
-int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes, struct bt_err *err)
+int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes,
+                 struct bt_err *err)
 {
     struct bt_part *p = bt_alloc(1, sizeof *p, err);
     struct stat st = { 0 };
@@ -90,7 +91,9 @@ int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, 
             p->map *= 2;
     p->header = bt_record_new();
     p->scratch = bt_record_new();
-    int rc = p->header && p->scratch ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+    int rc = p->header && p->scratch
+                 ? BT_OK
+                 : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
     if (!rc)
         rc = bt_shard_env_write(&p->e, path, p->map, err);
     if (!rc) {
@@ -154,7 +157,8 @@ uint64_t bt_part_rejects(const struct bt_part *p)
 
 /* ---- the batch ---- */
 
-static int add_entry(struct bt_part *p, const void *key, size_t key_size, const struct bt_buf *body, struct bt_err *err)
+static int add_entry(struct bt_part *p, const void *key, size_t key_size, const struct bt_buf *body,
+                     struct bt_err *err)
 {
     uint8_t head[BT_VALUE_HEAD];
     int rc = bt_grow(&p->entries, &p->capacity, p->now.entries + 1, sizeof *p->entries, err);
@@ -193,7 +197,8 @@ static struct entry *find_entry(const struct bt_part *p, const void *key, size_t
 }
 
 /* *same: a record of this id is there with these bytes; *other: with others. */
-static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], bool *same, bool *other, struct bt_err *err)
+static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], bool *same, bool *other,
+                           struct bt_err *err)
 {
     const struct entry *entry = find_entry(p, id_key, BT_ID_KEY);
     uint8_t record_key[BT_NUMBER_KEY];
@@ -213,7 +218,8 @@ static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], b
         size = entry->size - BT_VALUE_HEAD;
     }
     if (!rc && size != 8)
-        rc = bt_fail(err, BT_ERR_LMDB_STRUCT, "%s: an index entry of %zu bytes; remove the set and make it again", p->e.path, size);
+        rc = bt_fail(err, BT_ERR_LMDB_STRUCT,
+                     "%s: an index entry of %zu bytes; remove the set and make it again", p->e.path, size);
     if (!rc) {
         bt_number_key(record_key, 'R', bt_get_u64(body));
         entry = find_entry(p, record_key, sizeof record_key);
@@ -225,7 +231,8 @@ static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], b
         }
     }
     if (!rc) {
-        *same = size == p->body.size && memcmp(body, p->body.data, size) == 0; /* the id in full is in the record */
+        *same = size == p->body.size &&
+                memcmp(body, p->body.data, size) == 0; /* the id in full is in the record */
         *other = !*same;
     }
     mdb_txn_abort(txn);
@@ -242,7 +249,8 @@ int bt_part_put(struct bt_part *p, const struct bt_record *rec, bool *added, boo
 
     *added = *clash = false;
     if (!rc && (size == 0 || size > BT_MAX_ID || memchr(id, 0, size)))
-        rc = bt_fail(err, BT_ERR_LIMIT, "an id of %zu bytes; shards take ids of 1 to 1024 bytes without NUL", size);
+        rc = bt_fail(err, BT_ERR_LIMIT, "an id of %zu bytes; shards take ids of 1 to 1024 bytes without NUL",
+                     size);
     if (rc)
         return bt_context(err, "%s: input %llu", p->e.path, (unsigned long long)p->now.next);
     p->body.size = 0;
@@ -284,16 +292,16 @@ int bt_part_reject(struct bt_part *p, const struct bt_record *rec, struct bt_err
 
 /* ---- committing ---- */
 
-static int put_value(struct bt_part *p, MDB_txn *txn, const void *key, size_t key_size, const void *data, size_t size,
-                     unsigned flags)
+static int put_value(struct bt_part *p, MDB_txn *txn, const void *key, size_t key_size, const void *data,
+                     size_t size, unsigned flags)
 {
     MDB_val k = { key_size, (void *)(uintptr_t)key }, v = { size, (void *)(uintptr_t)data };
 
     return mdb_put(txn, p->e.dbi, &k, &v, flags);
 }
 
-static int put_named(struct bt_part *p, MDB_txn *txn, const char name[NAME_BYTES + 1], const struct bt_buf *body,
-                     struct bt_err *err)
+static int put_named(struct bt_part *p, MDB_txn *txn, const char name[NAME_BYTES + 1],
+                     const struct bt_buf *body, struct bt_err *err)
 {
     struct bt_buf value = { 0 };
     uint8_t head[BT_VALUE_HEAD];
@@ -318,16 +326,16 @@ static int put_batch(struct bt_part *p, MDB_txn *txn)
             const struct entry *entry = &p->entries[i];
 
             if ((entry->key[0] == 'R') == records)
-                status = put_value(p, txn, entry->key, entry->key_size, p->bytes.data + entry->at, entry->size,
-                                   records ? MDB_APPEND : 0);
+                status = put_value(p, txn, entry->key, entry->key_size, p->bytes.data + entry->at,
+                                   entry->size, records ? MDB_APPEND : 0);
         }
     return status;
 }
 
-/* One transaction: the named value, and with it the batch when there is one. The map doubles until it fits; a full map
- * kills the transaction, and nothing else. */
-static int transact(struct bt_part *p, const char name[NAME_BYTES + 1], const struct bt_buf *body, bool with_batch,
-                    struct bt_err *err)
+/* One transaction: the named value, and with it the batch when there is one. The map doubles until it fits; a
+ * full map kills the transaction, and nothing else. */
+static int transact(struct bt_part *p, const char name[NAME_BYTES + 1], const struct bt_buf *body,
+                    bool with_batch, struct bt_err *err)
 {
     for (;;) {
         MDB_txn *txn = NULL;
@@ -344,7 +352,8 @@ static int transact(struct bt_part *p, const char name[NAME_BYTES + 1], const st
         if (status != MDB_MAP_FULL)
             return status ? bt_shard_fail(&p->e, status, err) : BT_OK;
         if (p->map >= MAP_LIMIT)
-            return bt_fail(err, BT_ERR_LMDB_FULL, "%s: more than 64 GiB in one shard; use a smaller --per-shard", p->e.path);
+            return bt_fail(err, BT_ERR_LMDB_FULL,
+                           "%s: more than 64 GiB in one shard; use a smaller --per-shard", p->e.path);
         p->map *= 2;
         status = mdb_env_set_mapsize(p->e.env, p->map);
         if (status)
@@ -388,7 +397,8 @@ int bt_part_mark(struct bt_part *p, uint64_t next, struct bt_err *err)
     p->now.next = next;
     p->done = p->now;
     strcpy(p->done_id, p->last_id);
-    return p->done.entries >= 2 * BATCH_RECORDS || p->done.bytes >= BATCH_BYTES ? bt_part_commit(p, err) : BT_OK;
+    return p->done.entries >= 2 * BATCH_RECORDS || p->done.bytes >= BATCH_BYTES ? bt_part_commit(p, err)
+                                                                                : BT_OK;
 }
 
 int bt_part_set_header(struct bt_part *p, const struct bt_record *header, struct bt_err *err)
@@ -413,8 +423,9 @@ static int write_end(struct bt_part *p, struct bt_err *err)
     int rc = bt_shard_content(&p->e, &n, &content, err);
 
     if (!rc && n != p->done.n)
-        rc = bt_fail(err, BT_ERR_SHARD, "%s: %llu records where %llu were committed; remove the set and make it again", p->e.path,
-                     (unsigned long long)n, (unsigned long long)p->done.n);
+        rc = bt_fail(err, BT_ERR_SHARD,
+                     "%s: %llu records where %llu were committed; remove the set and make it again",
+                     p->e.path, (unsigned long long)n, (unsigned long long)p->done.n);
     if (rc)
         return rc;
     bt_put_u64(sum, content);
@@ -456,7 +467,8 @@ int bt_shard_describe(const char *path, struct bt_shard_info *info, char **last_
 
         if (bt_record_get(end, "n").integer != (int64_t)n || sum.kind != BT_BIN || sum.size != 8 ||
             bt_get_u64(sum.data) != content)
-            rc = bt_fail(err, BT_ERR_BT_SUM, "%s: its records do not match the totals at its end; fetch it again", path);
+            rc = bt_fail(err, BT_ERR_BT_SUM,
+                         "%s: its records do not match the totals at its end; fetch it again", path);
         info->n = n;
         info->content = content;
         info->rejects = (uint64_t)bt_record_get(end, "rejects").integer;
@@ -495,7 +507,8 @@ int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_in
         rc = bt_shard_fail(&p->e, status, err);
     if (!rc) {
         temp = bt_format("%.*s%s", (int)(out.name - out.path), out.path, out.temp_name);
-        rc = temp ? bt_shard_describe(temp, info, NULL, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
+        rc = temp ? bt_shard_describe(temp, info, NULL, err)
+                  : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
     }
     if (!rc) {
         snprintf(info->file, sizeof info->file, "%s", out.name);

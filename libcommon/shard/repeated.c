@@ -22,7 +22,8 @@ static int order(const void *a, const void *b)
 }
 
 /* The ids of one shard whose first hash byte is in low..high. */
-static int collect(const struct bt_shard_env *e, unsigned low, unsigned high, struct hashes *h, struct bt_err *err)
+static int collect(const struct bt_shard_env *e, unsigned low, unsigned high, struct hashes *h,
+                   struct bt_err *err)
 {
     uint8_t from[2] = { 'I', (uint8_t)low };
     MDB_val key = { sizeof from, from }, value;
@@ -51,8 +52,8 @@ static int collect(const struct bt_shard_env *e, unsigned low, unsigned high, st
     return rc;
 }
 
-static int collect_all(const char *dir, const struct bt_manifest *m, unsigned low, unsigned high, struct hashes *h,
-                       struct bt_err *err)
+static int collect_all(const char *dir, const struct bt_manifest *m, unsigned low, unsigned high,
+                       struct hashes *h, struct bt_err *err)
 {
     int rc = BT_OK;
 

@@ -1,5 +1,5 @@
-/* A set of shards open for reading by index: what training draws its samples from. For reading in order and for
- * writing use stream.h. Source: formats.md 2.1, 2.3, 2.4. */
+/* A set of shards open for reading by index: what training draws its samples from. For reading in order and
+ * for writing use stream.h. Source: formats.md 2.1, 2.3, 2.4. */
 #ifndef BT_SHARD_SHARD_H
 #define BT_SHARD_SHARD_H
 
@@ -8,8 +8,8 @@
 
 struct bt_shard_set;
 
-/* Opens the set's manifest (complete:true unless allow_partial) and checks the sizes of its shards. Shards are opened
- * when first read, read-only and without locks; at most 64 at a time. */
+/* Opens the set's manifest (complete:true unless allow_partial) and checks the sizes of its shards. Shards
+ * are opened when first read, read-only and without locks; at most 64 at a time. */
 int bt_shard_set_open(struct bt_shard_set **set, const char *path, bool allow_partial, struct bt_err *err);
 uint64_t bt_shard_set_count(const struct bt_shard_set *set);
 const char *bt_shard_set_schema(const struct bt_shard_set *set);

@@ -14,10 +14,16 @@
 /* LMDB's meta page, data version 1, 64-bit little-endian: a 16-byte page head, then these. */
 enum {
     META_BYTES = 152,
-    AT_FLAGS = 10, AT_MAGIC = 16, AT_VERSION = 20, AT_ADDRESS = 24,
-    AT_FREE_DB = 40, AT_MAIN_DB = 88, /* each: pad u32, flags u16, depth u16, four counts u64, root u64 */
-    AT_LAST_PAGE = 136, AT_TXN = 144,
-    P_META = 0x08, DEPTH_LIMIT = 16,
+    AT_FLAGS = 10,
+    AT_MAGIC = 16,
+    AT_VERSION = 20,
+    AT_ADDRESS = 24,
+    AT_FREE_DB = 40,
+    AT_MAIN_DB = 88, /* each: pad u32, flags u16, depth u16, four counts u64, root u64 */
+    AT_LAST_PAGE = 136,
+    AT_TXN = 144,
+    P_META = 0x08,
+    DEPTH_LIMIT = 16,
 };
 #define MAGIC   0xBEEFC0DEu
 #define NO_ROOT UINT64_MAX
@@ -33,7 +39,8 @@ static uint64_t le(const uint8_t *p, int bytes)
 
 static int damaged(const char *path, uint64_t at, const char *what, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_LMDB_STRUCT, "%s:%llu: %s; the file is damaged, cut or hostile: fetch it again", path,
+    return bt_fail(err, BT_ERR_LMDB_STRUCT,
+                   "%s:%llu: %s; the file is damaged, cut or hostile: fetch it again", path,
                    (unsigned long long)at, what);
 }
 
@@ -42,8 +49,10 @@ static int check_meta(const char *path, const uint8_t *p, uint64_t at, uint64_t 
     if (le(p + AT_MAGIC, 4) != MAGIC)
         return damaged(path, at + AT_MAGIC, "no LMDB file", err);
     if (le(p + AT_VERSION, 4) != 1)
-        return bt_fail(err, BT_ERR_LMDB_VERSION, "%s:%llu: LMDB data version %llu, this build reads 1; write it as a stream "
-                       "with 'bt-cat' where it was made and read that here", path, (unsigned long long)(at + AT_VERSION),
+        return bt_fail(err, BT_ERR_LMDB_VERSION,
+                       "%s:%llu: LMDB data version %llu, this build reads 1; write it as a stream "
+                       "with 'bt-cat' where it was made and read that here",
+                       path, (unsigned long long)(at + AT_VERSION),
                        (unsigned long long)le(p + AT_VERSION, 4));
     if (le(p + AT_FLAGS, 2) != P_META || le(p + AT_ADDRESS, 8) != 0 || le(p + AT_FREE_DB, 4) != psize)
         return damaged(path, at, "a meta page that LMDB does not write", err);
@@ -59,7 +68,8 @@ int bt_shard_check(const char *path, struct bt_err *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd < 0)
-        return bt_fail_errno(err, errno, 0, path, "check the set; its shards must lie beside bt-dataset.json");
+        return bt_fail_errno(err, errno, 0, path,
+                             "check the set; its shards must lie beside bt-dataset.json");
     int rc = BT_OK;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         rc = damaged(path, 0, "not a regular file", err);
@@ -92,21 +102,25 @@ int bt_shard_fail(const struct bt_shard_env *e, int status, struct bt_err *err)
 
     /* liblmdb reports a short write, which is what a full disk looks like, as EIO. */
     if ((status == ENOSPC || status == EDQUOT || status == EIO) && statvfs(e->path, &fs) == 0)
-        return bt_fail(err, status == EIO && fs.f_bavail > 65536 ? BT_ERR_IO : BT_ERR_NOSPACE,
-                       "%s: %s (%llu MiB free); free space and run the same command, what was committed is safe", e->path,
-                       strerror(status), (unsigned long long)(fs.f_bavail * fs.f_frsize >> 20));
+        return bt_fail(
+            err, status == EIO && fs.f_bavail > 65536 ? BT_ERR_IO : BT_ERR_NOSPACE,
+            "%s: %s (%llu MiB free); free space and run the same command, what was committed is safe",
+            e->path, strerror(status), (unsigned long long)(fs.f_bavail * fs.f_frsize >> 20));
     if (status == ENOMEM)
-        return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for the map; raise the limit on address space", e->path);
+        return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for the map; raise the limit on address space",
+                       e->path);
     if (status > 0)
         return bt_fail_errno(err, status, 0, e->path, "the file system must have working mmap and locks");
     if (status == MDB_VERSION_MISMATCH)
-        return bt_fail(err, BT_ERR_LMDB_VERSION, "%s: another LMDB layout; write it as a stream with 'bt-cat' where it was made",
+        return bt_fail(err, BT_ERR_LMDB_VERSION,
+                       "%s: another LMDB layout; write it as a stream with 'bt-cat' where it was made",
                        e->path);
     return bt_fail(err, BT_ERR_LMDB_STRUCT, "%s: %s; the file is damaged: fetch it or make it again", e->path,
                    mdb_strerror(status));
 }
 
-static int open_env(struct bt_shard_env *e, const char *path, unsigned flags, uint64_t map_bytes, struct bt_err *err)
+static int open_env(struct bt_shard_env *e, const char *path, unsigned flags, uint64_t map_bytes,
+                    struct bt_err *err)
 {
     MDB_txn *txn = NULL;
     int status;
@@ -191,26 +205,30 @@ void bt_value_head(uint8_t head[BT_VALUE_HEAD], const void *body, size_t size)
         head[4 + i] = (uint8_t)(crc >> (24 - 8 * i));
 }
 
-static int check_value(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value, const void **body,
-                       size_t *size, struct bt_err *err)
+static int check_value(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value,
+                       const void **body, size_t *size, struct bt_err *err)
 {
     const uint8_t *head = value->mv_data;
     char name[2 * 32 + 1];
 
     bt_hex(name, key->mv_data, key->mv_size < 32 ? key->mv_size : 32);
-    if (value->mv_size < BT_VALUE_HEAD || get_crc(head) != bt_crc32c(0, head + BT_VALUE_HEAD, value->mv_size - BT_VALUE_HEAD))
-        return bt_fail(err, BT_ERR_BT_CRC, "%s: the value of key %s does not match its checksum; fetch the shard again", e->path,
+    if (value->mv_size < BT_VALUE_HEAD ||
+        get_crc(head) != bt_crc32c(0, head + BT_VALUE_HEAD, value->mv_size - BT_VALUE_HEAD))
+        return bt_fail(err, BT_ERR_BT_CRC,
+                       "%s: the value of key %s does not match its checksum; fetch the shard again", e->path,
                        name);
     if (head[0] | head[1] | head[2] | head[3])
-        return bt_fail(err, BT_ERR_SHARD, "%s: the value of key %s has format %u, this build reads 0 (msgpack); use the bt that "
-                       "wrote it", e->path, name, head[0]);
+        return bt_fail(err, BT_ERR_SHARD,
+                       "%s: the value of key %s has format %u, this build reads 0 (msgpack); use the bt that "
+                       "wrote it",
+                       e->path, name, head[0]);
     *body = head + BT_VALUE_HEAD;
     *size = value->mv_size - BT_VALUE_HEAD;
     return BT_OK;
 }
 
-int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size, const void **body,
-                 size_t *size, struct bt_err *err)
+int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
+                 const void **body, size_t *size, struct bt_err *err)
 {
     MDB_val k = { key_size, (void *)(uintptr_t)key }, v;
     int status = mdb_get(txn, e->dbi, &k, &v);
@@ -248,7 +266,8 @@ static int add_record(const struct bt_shard_env *e, const MDB_val *key, const MD
 
     bt_number_key(want, 'R', n);
     if (key->mv_size != sizeof want || memcmp(key->mv_data, want, sizeof want) != 0)
-        return bt_fail(err, BT_ERR_SHARD, "%s: record %llu is missing; make the shard again", e->path, (unsigned long long)n);
+        return bt_fail(err, BT_ERR_SHARD, "%s: record %llu is missing; make the shard again", e->path,
+                       (unsigned long long)n);
     int rc = check_value(e, key, value, &body, &size, err);
     if (rc)
         return rc;
@@ -265,7 +284,7 @@ int bt_shard_content(const struct bt_shard_env *e, uint64_t *n, uint64_t *conten
     struct bt_xxh64_state *sum = bt_xxh64_new();
     MDB_txn *txn = NULL;
     MDB_cursor *cursor = NULL;
-    MDB_val key = { 1, (void *)(uintptr_t)"R" }, value;
+    MDB_val key = { 1, (void *)(uintptr_t) "R" }, value;
     uint64_t count = 0;
     int rc = BT_OK, status = 0;
 

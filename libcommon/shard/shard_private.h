@@ -12,9 +12,9 @@
 #include "libcommon/stream/record.h"
 
 enum {
-    BT_VALUE_HEAD = 8,  /* format, three zero bytes, crc32c of the rest */
-    BT_ID_KEY = 17,     /* 'I' and 16 bytes of sha256 */
-    BT_NUMBER_KEY = 9,  /* 'R' or 'J' and a number */
+    BT_VALUE_HEAD = 8, /* format, three zero bytes, crc32c of the rest */
+    BT_ID_KEY = 17,    /* 'I' and 16 bytes of sha256 */
+    BT_NUMBER_KEY = 9, /* 'R' or 'J' and a number */
     BT_MAX_ID = 1024,
 };
 
@@ -29,7 +29,8 @@ int bt_shard_env_read(struct bt_shard_env *e, const char *path, struct bt_err *e
 /* A shard in the making. */
 int bt_shard_env_write(struct bt_shard_env *e, const char *path, uint64_t map_bytes, struct bt_err *err);
 void bt_shard_env_close(struct bt_shard_env *e);
-/* Both meta pages of a file, so that LMDB opens neither another version nor a cut file (formats.md 2.3, 1-3). */
+/* Both meta pages of a file, so that LMDB opens neither another version nor a cut file (formats.md 2.3, 1-3).
+ */
 int bt_shard_check(const char *path, struct bt_err *err);
 int bt_shard_fail(const struct bt_shard_env *e, int mdb_status, struct bt_err *err);
 
@@ -38,8 +39,8 @@ void bt_id_key(uint8_t key[BT_ID_KEY], const void *id, size_t size);
 /* A value's 8 bytes in front of its body. */
 void bt_value_head(uint8_t head[BT_VALUE_HEAD], const void *body, size_t size);
 /* The body of a value, checked; it lives as long as the transaction. BT_END when the key is not there. */
-int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size, const void **body,
-                 size_t *size, struct bt_err *err);
+int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
+                 const void **body, size_t *size, struct bt_err *err);
 /* Key and record in a transaction of its own; BT_END when it is not there. */
 int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t key_size, struct bt_record *rec,
                         struct bt_err *err);
@@ -57,7 +58,7 @@ struct bt_manifest {
     struct bt_record *header; /* schema, must, prov {tool, version, options, inputs} */
     struct bt_shard_info *shards;
     uint64_t count, capacity;
-    char identity[65];        /* sha256 of the file; "" when there is none */
+    char identity[65]; /* sha256 of the file; "" when there is none */
 };
 /* Fills a zeroed manifest; BT_END when the directory has none. */
 int bt_manifest_load(struct bt_manifest *m, const char *dir, struct bt_err *err);
@@ -71,10 +72,12 @@ int bt_shards_repeated(const char *dir, const struct bt_manifest *m, uint64_t *r
 
 /* ---- part.c: the shard being written ---- */
 struct bt_part;
-int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes, struct bt_err *err);
+int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes,
+                 struct bt_err *err);
 const struct bt_record *bt_part_header(const struct bt_part *part); /* NULL: it is new */
 int bt_part_set_header(struct bt_part *part, const struct bt_record *header, struct bt_err *err);
-int bt_part_put(struct bt_part *part, const struct bt_record *rec, bool *added, bool *clash, struct bt_err *err);
+int bt_part_put(struct bt_part *part, const struct bt_record *rec, bool *added, bool *clash,
+                struct bt_err *err);
 int bt_part_reject(struct bt_part *part, const struct bt_record *entry, struct bt_err *err);
 /* The inputs before `next` are done; commits when the batch is full. */
 int bt_part_mark(struct bt_part *part, uint64_t next, struct bt_err *err);
@@ -84,7 +87,8 @@ const char *bt_part_last_id(const struct bt_part *part);
 uint64_t bt_part_count(const struct bt_part *part);
 uint64_t bt_part_rejects(const struct bt_part *part);
 /* Writes `M end` and a compacted copy under its final name, and describes it. */
-int bt_part_finish(struct bt_part *part, const char *final_path, struct bt_shard_info *info, struct bt_err *err);
+int bt_part_finish(struct bt_part *part, const char *final_path, struct bt_shard_info *info,
+                   struct bt_err *err);
 void bt_part_close(struct bt_part *part); /* commits what is marked, if it can */
 /* Checks a finished shard and describes it; *last_id (freed by the caller) may be NULL. */
 int bt_shard_describe(const char *path, struct bt_shard_info *info, char **last_id, struct bt_err *err);

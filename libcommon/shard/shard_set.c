@@ -53,12 +53,15 @@ static int load(struct bt_shard_set *s, bool allow_partial, struct bt_err *err)
 
     if (rc == BT_END)
         return bt_path_is_dir(s->dir)
-                   ? bt_fail(err, BT_ERR_SHARD, "%s: no bt-dataset.json, so no set of shards; finish the run that makes it",
+                   ? bt_fail(err, BT_ERR_SHARD,
+                             "%s: no bt-dataset.json, so no set of shards; finish the run that makes it",
                              s->dir)
                    : bt_fail_errno(err, ENOENT, 0, s->dir, "check the path");
     if (!rc && !s->m.complete && !allow_partial)
-        rc = bt_fail(err, BT_ERR_BT_PARTIAL, "%s: the set is not complete; run the command that makes it again, or take what is "
-                     "there with --allow-partial", s->dir);
+        rc = bt_fail(err, BT_ERR_BT_PARTIAL,
+                     "%s: the set is not complete; run the command that makes it again, or take what is "
+                     "there with --allow-partial",
+                     s->dir);
     if (rc)
         return rc;
     struct bt_value schema = bt_record_get(s->m.header, "schema");
@@ -176,7 +179,8 @@ static int take(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
 
         if (s->open >= OPEN_AT_ONCE)
             close_one(s);
-        rc = path ? bt_shard_env_read(&shard->e, path, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", s->dir);
+        rc = path ? bt_shard_env_read(&shard->e, path, err)
+                  : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", s->dir);
         s->open += !rc;
         free(path);
     }
@@ -200,8 +204,8 @@ int bt_shard_set_read(struct bt_shard_set *s, uint64_t index, struct bt_record *
     uint8_t key[BT_NUMBER_KEY];
 
     if (index >= s->m.n)
-        return bt_fail(err, BT_ERR_BUG, "%s: record %llu asked for, there are %llu; please report this", s->dir,
-                       (unsigned long long)index, (unsigned long long)s->m.n);
+        return bt_fail(err, BT_ERR_BUG, "%s: record %llu asked for, there are %llu; please report this",
+                       s->dir, (unsigned long long)index, (unsigned long long)s->m.n);
     uint64_t k = shard_of(s, index);
     int rc = take(s, k, err);
     if (rc)
@@ -209,8 +213,8 @@ int bt_shard_set_read(struct bt_shard_set *s, uint64_t index, struct bt_record *
     bt_number_key(key, 'R', index - s->m.shards[k].first);
     rc = bt_shard_get_record(&s->shards[k].e, key, sizeof key, rec, err);
     if (rc == BT_END)
-        rc = bt_fail(err, BT_ERR_SHARD, "%s/%s: record %llu is missing; fetch the shard again", s->dir, s->m.shards[k].file,
-                     (unsigned long long)(index - s->m.shards[k].first));
+        rc = bt_fail(err, BT_ERR_SHARD, "%s/%s: record %llu is missing; fetch the shard again", s->dir,
+                     s->m.shards[k].file, (unsigned long long)(index - s->m.shards[k].first));
     give_back(s, k);
     return rc;
 }

@@ -20,13 +20,13 @@
 struct bt_shard_writer {
     char *dir;
     uint64_t per_shard, map_bytes;
-    bool replace;             /* a complete set that --force gives up at begin */
+    bool replace; /* a complete set that --force gives up at begin */
     int lock_fd;
-    struct bt_manifest m;     /* of the finished shards; m.complete: nothing is left to do */
+    struct bt_manifest m;      /* of the finished shards; m.complete: nothing is left to do */
     struct bt_record *earlier; /* header of an earlier run; NULL: there was none */
-    struct bt_part *part;     /* of shard m.count; NULL until needed */
+    struct bt_part *part;      /* of shard m.count; NULL until needed */
     uint64_t resume_at;
-    char *last_id;            /* of the finished shards */
+    char *last_id; /* of the finished shards */
 };
 
 static int no_memory(const char *place, struct bt_err *err)
@@ -70,13 +70,15 @@ static int check_directory(const char *dir, struct bt_err *err)
     if (!bt_path_exists(dir))
         return bt_make_dirs(dir, err);
     if (!bt_path_is_dir(dir))
-        return bt_fail(err, BT_ERR_EXISTS, "%s: a file, and a set of shards is a directory; name another output", dir);
+        return bt_fail(err, BT_ERR_EXISTS,
+                       "%s: a file, and a set of shards is a directory; name another output", dir);
     d = opendir(dir);
     if (!d)
         return bt_fail_errno(err, errno, 1, dir, NULL);
     while (!rc && (entry = readdir(d)))
         if (!is_ours(entry->d_name))
-            rc = bt_fail(err, BT_ERR_EXISTS, "%s: holds '%s', which is no part of a set; name another directory", dir,
+            rc = bt_fail(err, BT_ERR_EXISTS,
+                         "%s: holds '%s', which is no part of a set; name another directory", dir,
                          bt_quote_str(entry->d_name));
     closedir(d);
     return rc;
@@ -192,7 +194,8 @@ static int find_last_id(struct bt_shard_writer *w, struct bt_err *err)
 static int open_part(struct bt_shard_writer *w, struct bt_err *err)
 {
     char *path = part_path(w, w->m.count, err);
-    int rc = path ? bt_part_open(&w->part, path, w->m.count * w->per_shard, w->map_bytes, err) : BT_ERR_MEMORY;
+    int rc =
+        path ? bt_part_open(&w->part, path, w->m.count * w->per_shard, w->map_bytes, err) : BT_ERR_MEMORY;
 
     free(path);
     return rc;
@@ -222,7 +225,8 @@ static int look(struct bt_shard_writer *w, bool force, struct bt_err *err)
         rc = open_part(w, err);
         if (!rc && bt_part_header(w->part) && !w->earlier) {
             w->earlier = bt_record_new();
-            rc = w->earlier ? bt_record_copy(w->earlier, bt_part_header(w->part), err) : no_memory(w->dir, err);
+            rc = w->earlier ? bt_record_copy(w->earlier, bt_part_header(w->part), err)
+                            : no_memory(w->dir, err);
         }
         if (!rc && bt_part_next(w->part) > w->resume_at)
             w->resume_at = bt_part_next(w->part);
@@ -291,7 +295,8 @@ uint64_t bt_shard_writer_resume_at(const struct bt_shard_writer *w)
 
 const char *bt_shard_writer_last_id(const struct bt_shard_writer *w)
 {
-    return w->part && bt_part_next(w->part) > w->m.count * w->per_shard ? bt_part_last_id(w->part) : w->last_id;
+    return w->part && bt_part_next(w->part) > w->m.count * w->per_shard ? bt_part_last_id(w->part)
+                                                                        : w->last_id;
 }
 
 uint64_t bt_shard_writer_written(const struct bt_shard_writer *w)
@@ -358,9 +363,12 @@ static int compare_headers(struct bt_shard_writer *w, const struct bt_record *he
             continue;
         if (i == 3 && bt_value_same(bt_value_member(old, "options"), bt_value_member(new, "options")) &&
             !bt_value_same(bt_value_member(old, "inputs"), bt_value_member(new, "inputs")))
-            return bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: was begun from other inputs; give those, or remove the directory and "
-                           "begin anew", w->dir);
-        return bt_fail(err, BT_ERR_EXISTS, "%s: holds a set made by another command ('%s' differs); %s", w->dir, keys[i],
+            return bt_fail(err, BT_ERR_INPUT_CHANGED,
+                           "%s: was begun from other inputs; give those, or remove the directory and "
+                           "begin anew",
+                           w->dir);
+        return bt_fail(err, BT_ERR_EXISTS, "%s: holds a set made by another command ('%s' differs); %s",
+                       w->dir, keys[i],
                        w->m.complete ? "name another output, or use --force to replace it"
                                      : "give the same options to go on with it, or remove the directory");
     }
@@ -420,8 +428,10 @@ int bt_shard_writer_begin(struct bt_shard_writer *w, const struct bt_record *hea
 static int check_open(struct bt_shard_writer *w, struct bt_err *err)
 {
     if (w->m.complete)
-        return bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: is complete with %llu inputs and more are given; use --force to make it "
-                       "anew", w->dir, (unsigned long long)w->resume_at);
+        return bt_fail(err, BT_ERR_INPUT_CHANGED,
+                       "%s: is complete with %llu inputs and more are given; use --force to make it "
+                       "anew",
+                       w->dir, (unsigned long long)w->resume_at);
     return ensure_part(w, err);
 }
 
@@ -473,7 +483,8 @@ static int export_shard(struct bt_shard_writer *w, uint64_t k, struct bt_outfile
         bt_number_key(key, 'J', i);
         rc = bt_shard_get_record(&e, key, sizeof key, entry, err);
         if (rc == BT_END)
-            rc = bt_fail(err, BT_ERR_SHARD, "%s: reject %llu is missing; make the set again", path, (unsigned long long)i);
+            rc = bt_fail(err, BT_ERR_SHARD, "%s: reject %llu is missing; make the set again", path,
+                         (unsigned long long)i);
         line.size = 0;
         if (!rc)
             rc = bt_reject_line(&line, tally->total, entry, err);

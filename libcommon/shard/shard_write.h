@@ -11,12 +11,12 @@
 
 struct bt_shard_writer;
 
-/* Locks the directory (made if need be), looks at what an earlier run left, and finds where to go on. force: what is
- * there may be replaced by begin. map_bytes: 0, or the first size of the map, for tests. */
+/* Locks the directory (made if need be), looks at what an earlier run left, and finds where to go on. force:
+ * what is there may be replaced by begin. map_bytes: 0, or the first size of the map, for tests. */
 int bt_shard_writer_open(struct bt_shard_writer **w, const char *path, uint64_t per_shard, bool force,
                          uint64_t map_bytes, struct bt_err *err);
-/* The header {bt_shard, schema, must, prov, per_shard} of this run. An earlier run with another one is E_EXISTS, with
- * other inputs E_INPUT_CHANGED, or replaced under force. Before anything else. */
+/* The header {bt_shard, schema, must, prov, per_shard} of this run. An earlier run with another one is
+ * E_EXISTS, with other inputs E_INPUT_CHANGED, or replaced under force. Before anything else. */
 int bt_shard_writer_begin(struct bt_shard_writer *w, const struct bt_record *header, struct bt_err *err);
 uint64_t bt_shard_writer_resume_at(const struct bt_shard_writer *w);
 /* The id of the last record that is safe, "" when there is none. */
@@ -27,9 +27,11 @@ int bt_shard_writer_put(struct bt_shard_writer *w, const struct bt_record *rec, 
 int bt_shard_writer_reject(struct bt_shard_writer *w, const struct bt_record *entry, struct bt_err *err);
 int bt_shard_writer_input_done(struct bt_shard_writer *w, uint64_t input, struct bt_err *err);
 int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err);
-uint64_t bt_shard_writer_written(const struct bt_shard_writer *w);  /* over all shards and runs */
+/* Over all shards and runs. */
+uint64_t bt_shard_writer_written(const struct bt_shard_writer *w);
 uint64_t bt_shard_writer_rejected(const struct bt_shard_writer *w);
-uint64_t bt_shard_writer_content(const struct bt_shard_writer *w);  /* xxh64 of the shards' contents in order */
+/* xxh64 of the shards' contents in order. */
+uint64_t bt_shard_writer_content(const struct bt_shard_writer *w);
 /* Commits the inputs that are done, so that the next run need not do them again. */
 void bt_shard_writer_close(struct bt_shard_writer *w);
 

@@ -9,11 +9,12 @@
 
 #include "libcommon/base/err.h"
 
-/* Segments one behind another, each plain or compressed, told apart by their first bytes. Several files read as one, but
- * none may end within a segment; `paths` must outlive the source. "-" is stdin. */
+/* Segments one behind another, each plain or compressed, told apart by their first bytes. Several files read
+ * as one, but none may end within a segment; `paths` must outlive the source. "-" is stdin. */
 struct bt_source;
 int bt_source_open(struct bt_source **source, const char *const *paths, size_t count, struct bt_err *err);
-/* Fills buf; *got is less than size only at the end of the input. An input that ends within a zstd frame is E_BT_TRUNC. */
+/* Fills buf; *got is less than size only at the end of the input. An input that ends within a zstd frame is
+ * E_BT_TRUNC. */
 int bt_source_read(struct bt_source *source, void *buf, size_t size, size_t *got, struct bt_err *err);
 /* Says that a segment begins or ends here: only between segments may the kind change. */
 void bt_source_segment(struct bt_source *source, bool inside);

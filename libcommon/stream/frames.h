@@ -1,4 +1,5 @@
-/* A stream as frames, every rule of formats.md 1.1-1.4 enforced. Private to stream (reader, writer, JSON twin). */
+/* A stream as frames, every rule of formats.md 1.1-1.4 enforced. Private to stream (reader, writer, JSON
+ * twin). */
 #ifndef BT_STREAM_FRAMES_H
 #define BT_STREAM_FRAMES_H
 
@@ -20,13 +21,14 @@ struct bt_frames_in;
 /* `paths` must outlive it. */
 int bt_frames_in_open(struct bt_frames_in **in, const char *const *paths, size_t count,
                       const struct bt_reader_options *options, struct bt_err *err);
-/* The next B, R, E or X frame, checked, its body decoded into rec (records with their "n"). BT_END after the end of the
- * last segment, when the segments are all there. */
-int bt_frames_in_next(struct bt_frames_in *in, enum bt_frame_type *type, struct bt_record *rec, struct bt_err *err);
+/* The next B, R, E or X frame, checked, its body decoded into rec (records with their "n"). BT_END after the
+ * end of the last segment, when the segments are all there. */
+int bt_frames_in_next(struct bt_frames_in *in, enum bt_frame_type *type, struct bt_record *rec,
+                      struct bt_err *err);
 /* What an X frame says, as an error. */
 int bt_frames_in_aborted(const struct bt_frames_in *in, const struct bt_record *body, struct bt_err *err);
-uint64_t bt_frames_in_count(const struct bt_frames_in *in);                 /* records so far, over all segments */
-const struct bt_record *bt_frames_in_begin(const struct bt_frames_in *in);  /* of the current segment */
+uint64_t bt_frames_in_count(const struct bt_frames_in *in); /* records so far, over all segments */
+const struct bt_record *bt_frames_in_begin(const struct bt_frames_in *in); /* of the current segment */
 const char *bt_frames_in_schema(const struct bt_frames_in *in);
 const char *bt_frames_in_name(const struct bt_frames_in *in);
 void bt_frames_in_close(struct bt_frames_in *in);

@@ -114,9 +114,11 @@ const char *bt_frames_in_name(const struct bt_frames_in *f)
 
 static int cut(struct bt_frames_in *f, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_BT_TRUNC,
-                   "%s:record %llu: stream ends without its end record; the producer died or the file is cut: rerun "
-                   "it, or salvage with 'bt-cat --repair'", AT(f));
+    return bt_fail(
+        err, BT_ERR_BT_TRUNC,
+        "%s:record %llu: stream ends without its end record; the producer died or the file is cut: rerun "
+        "it, or salvage with 'bt-cat --repair'",
+        AT(f));
 }
 
 /* The body arrives in steps, so that a false length costs no more memory than there are bytes. */
@@ -151,24 +153,30 @@ static int read_frame(struct bt_frames_in *f, uint8_t head[HEAD_BYTES], struct b
     if (got == 0)
         return BT_END;
     if (head[0] != 0xC9)
-        return bt_fail(err, BT_ERR_BT_MAGIC,
-                       "%s:%llu: byte 0x%02x where a frame must begin; this is no bt stream, or bytes are missing",
-                       bt_source_name(f->source), (unsigned long long)at, head[0]);
+        return bt_fail(
+            err, BT_ERR_BT_MAGIC,
+            "%s:%llu: byte 0x%02x where a frame must begin; this is no bt stream, or bytes are missing",
+            bt_source_name(f->source), (unsigned long long)at, head[0]);
     if (got < HEAD_BYTES)
         return cut(f, err);
     uint64_t size = get_u32(head + 1);
     if (size < 5)
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:%llu: a frame of %llu bytes; copy the file again and compare sha256",
+        return bt_fail(err, BT_ERR_BT_BODY,
+                       "%s:%llu: a frame of %llu bytes; copy the file again and compare sha256",
                        bt_source_name(f->source), (unsigned long long)at, (unsigned long long)size);
     size -= 4;
     if (size > f->max_body)
-        return bt_fail(err, BT_ERR_LIMIT, "%s:%llu: record %llu claims %llu bytes, at most %llu are read; the data is "
-                       "damaged, or was written with a larger limit", bt_source_name(f->source), (unsigned long long)at,
-                       (unsigned long long)f->total, (unsigned long long)size, (unsigned long long)f->max_body);
+        return bt_fail(err, BT_ERR_LIMIT,
+                       "%s:%llu: record %llu claims %llu bytes, at most %llu are read; the data is "
+                       "damaged, or was written with a larger limit",
+                       bt_source_name(f->source), (unsigned long long)at, (unsigned long long)f->total,
+                       (unsigned long long)size, (unsigned long long)f->max_body);
     rc = read_body(f, size, err);
     if (!rc && bt_crc32c(bt_crc32c(0, head + 1, 5), f->body, f->size) != get_u32(head + 6))
-        rc = bt_fail(err, BT_ERR_BT_CRC, "%s:%llu: record %llu does not match its checksum; copy the file again and "
-                     "compare sha256", bt_source_name(f->source), (unsigned long long)at, (unsigned long long)f->total);
+        rc = bt_fail(err, BT_ERR_BT_CRC,
+                     "%s:%llu: record %llu does not match its checksum; copy the file again and "
+                     "compare sha256",
+                     bt_source_name(f->source), (unsigned long long)at, (unsigned long long)f->total);
     return rc;
 }
 
@@ -186,8 +194,10 @@ static int check_schema(struct bt_frames_in *f, struct bt_err *err)
     struct bt_value schema = bt_record_get(f->begin, "schema");
     char wanted[400] = "";
 
-    if (schema.kind != BT_STR || schema.size == 0 || schema.size >= sizeof f->schema || memchr(schema.data, 0, schema.size))
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: begin record without a schema; it was not written by bt", AT(f));
+    if (schema.kind != BT_STR || schema.size == 0 || schema.size >= sizeof f->schema ||
+        memchr(schema.data, 0, schema.size))
+        return bt_fail(err, BT_ERR_BT_BODY,
+                       "%s:record %llu: begin record without a schema; it was not written by bt", AT(f));
     memcpy(f->schema, schema.data, schema.size);
     f->schema[schema.size] = 0;
     for (size_t i = 0; f->schemas && f->schemas[i]; i++) {
@@ -200,8 +210,10 @@ static int check_schema(struct bt_frames_in *f, struct bt_err *err)
     }
     if (!f->schemas)
         return BT_OK;
-    return bt_fail(err, BT_ERR_BT_SCHEMA, "%s:record %llu: records of kind %s, this tool reads %s; run the tool that makes "
-                   "them first", AT(f), bt_quote_str(f->schema), wanted);
+    return bt_fail(err, BT_ERR_BT_SCHEMA,
+                   "%s:record %llu: records of kind %s, this tool reads %s; run the tool that makes "
+                   "them first",
+                   AT(f), bt_quote_str(f->schema), wanted);
 }
 
 static int check_joined(struct bt_frames_in *f, struct bt_err *err)
@@ -209,13 +221,16 @@ static int check_joined(struct bt_frames_in *f, struct bt_err *err)
     struct bt_value old = bt_record_get(f->first, "schema"), new = bt_record_get(f->begin, "schema");
 
     if (!bt_value_same(old, new))
-        return bt_fail(err, BT_ERR_BT_MIXED, "%s:record %llu: a segment of %s follows one of %s; join segments of one kind",
-                       AT(f), bt_quote(new.data, new.size), bt_quote(old.data, old.size));
+        return bt_fail(err, BT_ERR_BT_MIXED,
+                       "%s:record %llu: a segment of %s follows one of %s; join segments of one kind", AT(f),
+                       bt_quote(new.data, new.size), bt_quote(old.data, old.size));
     old = bt_record_get(f->first, "must");
     new = bt_record_get(f->begin, "must");
     if ((old.size || new.size) && !bt_value_same(old, new))
-        return bt_fail(err, BT_ERR_BT_MIXED, "%s:record %llu: segments made with different settings (see 'must' in "
-                       "'bt-cat --to=json'); make them alike, then join", AT(f));
+        return bt_fail(err, BT_ERR_BT_MIXED,
+                       "%s:record %llu: segments made with different settings (see 'must' in "
+                       "'bt-cat --to=json'); make them alike, then join",
+                       AT(f));
     return BT_OK;
 }
 
@@ -227,12 +242,15 @@ static int note_segment(struct bt_frames_in *f, struct bt_err *err)
 
     if (seg.kind == BT_ABSENT)
         return BT_OK;
-    if (i.kind != BT_INT || of.kind != BT_INT || i.integer < 0 || i.integer >= of.integer || of.integer > MAX_SEGMENTS)
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: a segment number that makes no sense; it was not written by bt",
+    if (i.kind != BT_INT || of.kind != BT_INT || i.integer < 0 || i.integer >= of.integer ||
+        of.integer > MAX_SEGMENTS)
+        return bt_fail(err, BT_ERR_BT_BODY,
+                       "%s:record %llu: a segment number that makes no sense; it was not written by bt",
                        AT(f));
     if (f->seen && f->seen_of != (uint64_t)of.integer)
-        return bt_fail(err, BT_ERR_BT_MIXED, "%s:record %llu: a segment of %lld follows one of %llu; join those of one job",
-                       AT(f), (long long)of.integer, (unsigned long long)f->seen_of);
+        return bt_fail(err, BT_ERR_BT_MIXED,
+                       "%s:record %llu: a segment of %lld follows one of %llu; join those of one job", AT(f),
+                       (long long)of.integer, (unsigned long long)f->seen_of);
     if (!f->seen) {
         f->seen_of = (uint64_t)of.integer;
         f->seen = bt_alloc(f->seen_of, 1, err);
@@ -240,7 +258,8 @@ static int note_segment(struct bt_frames_in *f, struct bt_err *err)
             return BT_ERR_MEMORY;
     }
     if (f->seen[i.integer])
-        return bt_fail(err, BT_ERR_BT_SEGMENTS, "%s:record %llu: segment %lld comes twice; join each part once", AT(f),
+        return bt_fail(err, BT_ERR_BT_SEGMENTS,
+                       "%s:record %llu: segment %lld comes twice; join each part once", AT(f),
                        (long long)i.integer);
     f->seen[i.integer] = 1;
     f->seen_count++;
@@ -256,9 +275,11 @@ static int begin(struct bt_frames_in *f, struct bt_err *err)
         return rc;
     version = bt_record_field(f->begin, 0, &key);
     if (version.kind != BT_INT || !bt_value_is(key, "bt") || version.integer != 1)
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: not version 1 of the bt stream; use the bt that wrote it", AT(f));
+        return bt_fail(err, BT_ERR_BT_BODY,
+                       "%s:record %llu: not version 1 of the bt stream; use the bt that wrote it", AT(f));
     if (bt_record_get(f->begin, "must").kind != BT_MAP && bt_record_get(f->begin, "must").kind != BT_ABSENT)
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: 'must' is not a map; it was not written by bt", AT(f));
+        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: 'must' is not a map; it was not written by bt",
+                       AT(f));
     rc = check_schema(f, err);
     if (!rc && f->segments > 0)
         rc = check_joined(f, err);
@@ -283,8 +304,10 @@ static int record(struct bt_frames_in *f, struct bt_record *rec, struct bt_err *
         return rc;
     struct bt_value n = bt_record_get(rec, "n");
     if (n.kind != BT_INT || n.integer != (int64_t)f->n)
-        return bt_fail(err, BT_ERR_BT_SEQ, "%s:record %llu: out of order (%lld where %llu must follow); records were lost, "
-                       "doubled or swapped: make the stream again", AT(f), (long long)n.integer, (unsigned long long)f->n);
+        return bt_fail(err, BT_ERR_BT_SEQ,
+                       "%s:record %llu: out of order (%lld where %llu must follow); records were lost, "
+                       "doubled or swapped: make the stream again",
+                       AT(f), (long long)n.integer, (unsigned long long)f->n);
     f->n++;
     f->total++;
     f->bytes += f->size;
@@ -302,19 +325,28 @@ static int end(struct bt_frames_in *f, struct bt_err *err)
     bytes = bt_record_get(f->last, "bytes");
     sum = bt_record_get(f->last, "xxh64");
     status = bt_record_get(f->last, "status");
-    if (n.kind != BT_INT || bytes.kind != BT_INT || sum.kind != BT_BIN || sum.size != 8 || status.kind != BT_STR)
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: end record without its totals; it was not written by bt", AT(f));
+    if (n.kind != BT_INT || bytes.kind != BT_INT || sum.kind != BT_BIN || sum.size != 8 ||
+        status.kind != BT_STR)
+        return bt_fail(err, BT_ERR_BT_BODY,
+                       "%s:record %llu: end record without its totals; it was not written by bt", AT(f));
     if (n.integer != (int64_t)f->n)
-        return bt_fail(err, BT_ERR_BT_SEQ, "%s:record %llu: %llu records in the segment, its end says %lld; make the stream again",
-                       AT(f), (unsigned long long)f->n, (long long)n.integer);
+        return bt_fail(
+            err, BT_ERR_BT_SEQ,
+            "%s:record %llu: %llu records in the segment, its end says %lld; make the stream again", AT(f),
+            (unsigned long long)f->n, (long long)n.integer);
     if (bytes.integer != (int64_t)f->bytes || bt_get_u64(sum.data) != bt_xxh64_value(f->sum))
-        return bt_fail(err, BT_ERR_BT_SUM, "%s:record %llu: the segment does not match the totals at its end; copy the file "
-                       "again and compare sha256", AT(f));
+        return bt_fail(err, BT_ERR_BT_SUM,
+                       "%s:record %llu: the segment does not match the totals at its end; copy the file "
+                       "again and compare sha256",
+                       AT(f));
     if (!bt_value_is(status, "complete") && !bt_value_is(status, "partial"))
-        return bt_fail(err, BT_ERR_BT_BODY, "%s:record %llu: end record with an unknown status; use the bt that wrote it", AT(f));
+        return bt_fail(err, BT_ERR_BT_BODY,
+                       "%s:record %llu: end record with an unknown status; use the bt that wrote it", AT(f));
     if (bt_value_is(status, "partial") && !f->allow_partial)
-        return bt_fail(err, BT_ERR_BT_PARTIAL, "%s:record %llu: the producer was stopped before it was done; rerun it, or "
-                       "take what is there with --allow-partial", AT(f));
+        return bt_fail(err, BT_ERR_BT_PARTIAL,
+                       "%s:record %llu: the producer was stopped before it was done; rerun it, or "
+                       "take what is there with --allow-partial",
+                       AT(f));
     f->inside = false;
     bt_source_segment(f->source, false);
     return BT_OK;
@@ -324,8 +356,8 @@ int bt_frames_in_aborted(const struct bt_frames_in *f, const struct bt_record *b
 {
     struct bt_value code = bt_record_get(body, "code"), message = bt_record_get(body, "msg");
 
-    return bt_fail(err, BT_ERR_BT_ABORT, "%s:record %llu: the producer failed: %s [%s]; see to that first", AT(f),
-                   message.kind == BT_STR ? bt_quote(message.data, message.size) : "no message",
+    return bt_fail(err, BT_ERR_BT_ABORT, "%s:record %llu: the producer failed: %s [%s]; see to that first",
+                   AT(f), message.kind == BT_STR ? bt_quote(message.data, message.size) : "no message",
                    code.kind == BT_STR ? bt_quote(code.data, code.size) : "no code");
 }
 
@@ -334,21 +366,26 @@ static int input_ended(struct bt_frames_in *f, struct bt_err *err)
     if (f->inside)
         return cut(f, err);
     if (f->segments == 0)
-        return bt_fail(err, BT_ERR_BT_EMPTY, "%s: no bytes at all, and an empty stream has a begin and an end; the "
-                       "producer died before it wrote anything", bt_source_name(f->source));
+        return bt_fail(err, BT_ERR_BT_EMPTY,
+                       "%s: no bytes at all, and an empty stream has a begin and an end; the "
+                       "producer died before it wrote anything",
+                       bt_source_name(f->source));
     if (f->seen && f->seen_count < f->seen_of && !f->allow_partial)
-        return bt_fail(err, BT_ERR_BT_SEGMENTS, "%s:record %llu: %llu of the job's %llu segments are here; join all of them, "
-                       "or take what is there with --allow-partial", AT(f), (unsigned long long)f->seen_count,
-                       (unsigned long long)f->seen_of);
+        return bt_fail(err, BT_ERR_BT_SEGMENTS,
+                       "%s:record %llu: %llu of the job's %llu segments are here; join all of them, "
+                       "or take what is there with --allow-partial",
+                       AT(f), (unsigned long long)f->seen_count, (unsigned long long)f->seen_of);
     return BT_END;
 }
 
 static int out_of_place(struct bt_frames_in *f, uint8_t type, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_BT_SEQ, "%s:record %llu: a frame of type '%c' out of place; make the stream again", AT(f), type);
+    return bt_fail(err, BT_ERR_BT_SEQ,
+                   "%s:record %llu: a frame of type '%c' out of place; make the stream again", AT(f), type);
 }
 
-int bt_frames_in_next(struct bt_frames_in *f, enum bt_frame_type *type, struct bt_record *rec, struct bt_err *err)
+int bt_frames_in_next(struct bt_frames_in *f, enum bt_frame_type *type, struct bt_record *rec,
+                      struct bt_err *err)
 {
     uint8_t head[HEAD_BYTES];
     int rc;
@@ -360,8 +397,10 @@ int bt_frames_in_next(struct bt_frames_in *f, enum bt_frame_type *type, struct b
         uint8_t kind = head[5];
         bool letter = (kind >= 'A' && kind <= 'Z') || (kind >= 'a' && kind <= 'z');
         if (!letter || (kind <= 'Z' && !strchr("BREX", kind)))
-            return bt_fail(err, BT_ERR_BT_TYPE, "%s:record %llu: a frame of type 0x%02x that must not be skipped and is not "
-                           "known here; use a newer bt", AT(f), kind);
+            return bt_fail(err, BT_ERR_BT_TYPE,
+                           "%s:record %llu: a frame of type 0x%02x that must not be skipped and is not "
+                           "known here; use a newer bt",
+                           AT(f), kind);
         if (f->inside == (kind == BT_FRAME_BEGIN))
             return out_of_place(f, kind, err);
         if (kind == BT_FRAME_BEGIN)

@@ -90,7 +90,8 @@ static int send_frame(struct bt_frames_out *f, enum bt_frame_type type, struct b
     uint64_t size = f->frame.size - HEAD_BYTES;
 
     if (size > BT_MAX_RECORD)
-        return bt_fail(err, BT_ERR_LIMIT, "record %llu has %llu bytes, at most 64 MiB fit; make its picture smaller",
+        return bt_fail(err, BT_ERR_LIMIT,
+                       "record %llu has %llu bytes, at most 64 MiB fit; make its picture smaller",
                        (unsigned long long)f->n, (unsigned long long)size);
     head[0] = 0xC9;
     put_u32(head + 1, size + 4);

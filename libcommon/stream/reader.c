@@ -11,8 +11,8 @@
 #include "libcommon/stream/stream.h"
 
 const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens = { "bt.tokens", 1 },
-                       bt_schema_features = { "bt.features", 1 }, bt_schema_prediction = { "bt.prediction", 1 },
-                       bt_schema_score = { "bt.score", 1 };
+                       bt_schema_features = { "bt.features", 1 },
+                       bt_schema_prediction = { "bt.prediction", 1 }, bt_schema_score = { "bt.score", 1 };
 
 struct bt_reader {
     struct bt_frames_in *frames; /* one of the two */
@@ -41,7 +41,8 @@ static int open_streams(struct bt_reader *r, const char *const *paths, size_t co
 {
     enum bt_frame_type type = BT_FRAME_BEGIN;
     struct bt_record *begin = bt_record_new();
-    int rc = begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
+    int rc =
+        begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
 
     if (!rc)
         rc = bt_frames_in_open(&r->frames, paths, count, options, err);
@@ -53,7 +54,8 @@ static int open_streams(struct bt_reader *r, const char *const *paths, size_t co
     return rc;
 }
 
-static int open_set(struct bt_reader *r, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+static int open_set(struct bt_reader *r, const char *path, const struct bt_reader_options *options,
+                    struct bt_err *err)
 {
     int rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
 
@@ -67,8 +69,10 @@ static int open_set(struct bt_reader *r, const char *path, const struct bt_reade
         if (strcmp(name, bt_shard_set_schema(r->set)) == 0)
             return BT_OK;
     }
-    return bt_fail(err, BT_ERR_BT_SCHEMA, "%s: records of kind %s, which this tool does not read; run the tool that makes "
-                   "its input first", path, bt_quote_str(bt_shard_set_schema(r->set)));
+    return bt_fail(err, BT_ERR_BT_SCHEMA,
+                   "%s: records of kind %s, which this tool does not read; run the tool that makes "
+                   "its input first",
+                   path, bt_quote_str(bt_shard_set_schema(r->set)));
 }
 
 int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
@@ -79,9 +83,11 @@ int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size
 
     for (size_t i = 0; !rc && count > 1 && i < count; i++)
         if (bt_path_is_set(paths[i]))
-            rc = bt_fail(err, BT_ERR_USAGE, "%s: a set of shards cannot be joined to others here; read it alone", paths[i]);
+            rc = bt_fail(err, BT_ERR_USAGE,
+                         "%s: a set of shards cannot be joined to others here; read it alone", paths[i]);
     if (!rc)
-        rc = bt_path_is_set(paths[0]) ? open_set(r, paths[0], options, err) : open_streams(r, paths, count, options, err);
+        rc = bt_path_is_set(paths[0]) ? open_set(r, paths[0], options, err)
+                                      : open_streams(r, paths, count, options, err);
     if (rc)
         bt_reader_close(r);
     else
@@ -89,11 +95,13 @@ int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size
     return rc;
 }
 
-int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options, struct bt_err *err)
+int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options,
+                   struct bt_err *err)
 {
     char *copy = bt_format("%s", path);
     struct bt_reader *r = bt_alloc(1, sizeof *r, err);
-    int rc = copy && r ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
+    int rc =
+        copy && r ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
 
     if (rc) {
         free(copy);
@@ -137,7 +145,8 @@ static int next_of_stream(struct bt_reader *r, struct bt_record *rec, struct bt_
 
 static void note_place(struct bt_reader *r)
 {
-    snprintf(r->place, sizeof r->place, "%s:record %llu", r->frames ? bt_frames_in_name(r->frames) : bt_shard_set_path(r->set),
+    snprintf(r->place, sizeof r->place, "%s:record %llu",
+             r->frames ? bt_frames_in_name(r->frames) : bt_shard_set_path(r->set),
              (unsigned long long)r->position++);
 }
 
@@ -150,7 +159,8 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
     if (r->frames)
         rc = next_of_stream(r, rec, err);
     else
-        rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err) : BT_END;
+        rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
+                                                      : BT_END;
     r->ended = rc == BT_END;
     if (!rc)
         note_place(r);

@@ -60,7 +60,8 @@ static void widen_floats(msgpack_object *o)
             widen_floats(&o->via.map.ptr[i].val);
 }
 
-static int unpack(struct bt_record *rec, const char *data, size_t size, msgpack_object *root, struct bt_err *err)
+static int unpack(struct bt_record *rec, const char *data, size_t size, msgpack_object *root,
+                  struct bt_err *err)
 {
     size_t offset = 0;
 
@@ -81,7 +82,8 @@ int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struc
     if (!rc)
         rc = unpack(rec, rec->body.data, size, &root, err);
     if (!rc && root.type != MSGPACK_OBJECT_MAP)
-        rc = bt_fail(err, BT_ERR_BT_BODY, "the body is not a map; the data is damaged or was not written by bt");
+        rc = bt_fail(err, BT_ERR_BT_BODY,
+                     "the body is not a map; the data is damaged or was not written by bt");
     if (!rc)
         rc = bt_grow(&rec->fields, &rec->capacity, root.via.map.size, sizeof *rec->fields, err);
     if (rc)
@@ -199,25 +201,30 @@ static int set(struct bt_record *rec, const char *key, msgpack_object value, str
     return BT_OK;
 }
 
-int bt_record_set_str(struct bt_record *rec, const char *key, const char *data, size_t size, struct bt_err *err)
+int bt_record_set_str(struct bt_record *rec, const char *key, const char *data, size_t size,
+                      struct bt_err *err)
 {
     msgpack_object o = { .type = MSGPACK_OBJECT_STR };
 
     if (size > BT_MAX_STRING)
-        return bt_fail(err, BT_ERR_LIMIT, "field '%s': %zu bytes of text; at most 16 MiB fit into a record", key, size);
+        return bt_fail(err, BT_ERR_LIMIT, "field '%s': %zu bytes of text; at most 16 MiB fit into a record",
+                       key, size);
     if (!bt_utf8_valid(data, size))
-        return bt_fail(err, BT_ERR_UTF8, "field '%s': '%s' is not UTF-8; convert it first", key, bt_quote(data, size));
+        return bt_fail(err, BT_ERR_UTF8, "field '%s': '%s' is not UTF-8; convert it first", key,
+                       bt_quote(data, size));
     o.via.str.ptr = bt_record_keep(rec, data, size, err);
     o.via.str.size = (uint32_t)size;
     return o.via.str.ptr ? set(rec, key, o, err) : BT_ERR_MEMORY;
 }
 
-int bt_record_set_bin(struct bt_record *rec, const char *key, const void *data, size_t size, struct bt_err *err)
+int bt_record_set_bin(struct bt_record *rec, const char *key, const void *data, size_t size,
+                      struct bt_err *err)
 {
     msgpack_object o = { .type = MSGPACK_OBJECT_BIN };
 
     if (size > BT_MAX_RECORD)
-        return bt_fail(err, BT_ERR_LIMIT, "field '%s': %zu bytes; at most 64 MiB fit into a record", key, size);
+        return bt_fail(err, BT_ERR_LIMIT, "field '%s': %zu bytes; at most 64 MiB fit into a record", key,
+                       size);
     o.via.bin.ptr = bt_record_keep(rec, data, size, err);
     o.via.bin.size = (uint32_t)size;
     return o.via.bin.ptr ? set(rec, key, o, err) : BT_ERR_MEMORY;
@@ -225,7 +232,8 @@ int bt_record_set_bin(struct bt_record *rec, const char *key, const void *data, 
 
 int bt_record_set_int(struct bt_record *rec, const char *key, int64_t value, struct bt_err *err)
 {
-    msgpack_object o = { .type = value < 0 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER };
+    msgpack_object o = { .type =
+                             value < 0 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER };
 
     if (value > BT_MAX_INTEGER || value < -BT_MAX_INTEGER)
         return bt_fail(err, BT_ERR_BT_BODY, "field '%s': %lld is beyond 2^53-1; store it as a string", key,
@@ -280,8 +288,8 @@ int bt_record_set_value(struct bt_record *rec, const char *key, struct bt_value 
     return bt_record_set_pair(rec, key, strlen(key), v, err);
 }
 
-int bt_record_set_array(struct bt_record *rec, const char *key, const char *dtype, int rank, const int64_t *shape,
-                        const void *data, size_t bytes, struct bt_err *err)
+int bt_record_set_array(struct bt_record *rec, const char *key, const char *dtype, int rank,
+                        const int64_t *shape, const void *data, size_t bytes, struct bt_err *err)
 {
     bt_record_begin(rec, key);
     bt_pack_map(rec, 3);
@@ -331,13 +339,13 @@ void bt_record_begin(struct bt_record *rec, const char *key)
 }
 
 /* A packer is two pointers, so one is made for each call and none is kept. */
-#define PACK(call)                                                                                 \
-    do {                                                                                           \
-        struct target target = { &rec->packed, NULL };                                             \
-        msgpack_packer pk;                                                                         \
-        msgpack_packer_init(&pk, &target, put_bytes);                                              \
-        if (call)                                                                                  \
-            rec->failed = true;                                                                    \
+#define PACK(call)                                                                                           \
+    do {                                                                                                     \
+        struct target target = { &rec->packed, NULL };                                                       \
+        msgpack_packer pk;                                                                                   \
+        msgpack_packer_init(&pk, &target, put_bytes);                                                        \
+        if (call)                                                                                            \
+            rec->failed = true;                                                                              \
     } while (0)
 
 void bt_pack_array(struct bt_record *rec, size_t count)

@@ -14,13 +14,13 @@ struct bt_field {
 };
 
 struct bt_record {
-    msgpack_zone *zone;       /* nodes, and what was set since decoding */
-    struct bt_buf body;       /* the bytes that were decoded: strings point here */
+    msgpack_zone *zone; /* nodes, and what was set since decoding */
+    struct bt_buf body; /* the bytes that were decoded: strings point here */
     struct bt_field *fields;
     uint64_t count, capacity;
-    struct bt_buf packed;     /* the value being built */
-    const char *building;     /* its key */
-    bool failed;              /* a pack call ran out of memory */
+    struct bt_buf packed; /* the value being built */
+    const char *building; /* its key */
+    bool failed;          /* a pack call ran out of memory */
 };
 
 /* The place for `key`: the field of that name, or a new one at the end. NULL with E_MEMORY. */
@@ -35,6 +35,7 @@ struct bt_value bt_value_of(const msgpack_object *object);
 bool bt_value_same(struct bt_value a, struct bt_value b);
 
 /* The body with `n` as its first key, as streams carry it; a field "n" of the record itself is left out. */
-int bt_record_encode_numbered(const struct bt_record *rec, uint64_t n, struct bt_buf *buf, struct bt_err *err);
+int bt_record_encode_numbered(const struct bt_record *rec, uint64_t n, struct bt_buf *buf,
+                              struct bt_err *err);
 
 #endif

@@ -79,7 +79,8 @@ int bt_tally_add(struct bt_tally *t, const struct bt_record *entry, struct bt_er
         for (int k = 0; k < 2 && example.kind != BT_STR; k++)
             example = bt_record_get(entry, k == 0 ? "member" : "src");
         if (example.kind == BT_STR)
-            snprintf(t->rows[i].example, sizeof t->rows[i].example, "%s", bt_quote(example.data, example.size));
+            snprintf(t->rows[i].example, sizeof t->rows[i].example, "%s",
+                     bt_quote(example.data, example.size));
     }
     t->rows[i].count++;
     t->total++;
@@ -114,8 +115,8 @@ void bt_tally_describe(struct bt_tally *t, char *out, size_t size)
     if (t->count > 1)
         qsort(t->rows, t->count, sizeof *t->rows, by_count);
     for (uint64_t i = 0; i < t->count && i < 3 && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s %llu times, such as '%s'", i ? ", " : "", t->rows[i].code,
-                                 (unsigned long long)t->rows[i].count, t->rows[i].example);
+        used += (size_t)snprintf(out + used, size - used, "%s%s %llu times, such as '%s'", i ? ", " : "",
+                                 t->rows[i].code, (unsigned long long)t->rows[i].count, t->rows[i].example);
 }
 
 int bt_reject_line(struct bt_buf *buf, uint64_t n, const struct bt_record *entry, struct bt_err *err)

@@ -15,7 +15,7 @@ struct bt_tally {
         char code[32];
         uint64_t count;
         char example[200];
-    } *rows;
+    } * rows;
     uint64_t count, capacity, total;
 };
 int bt_tally_add(struct bt_tally *tally, const struct bt_record *entry, struct bt_err *err);

@@ -54,7 +54,8 @@ int bt_sink_open(struct bt_sink **sink, const char *path, bool force, struct bt_
         s->opened = !rc;
     }
     if (!rc && isatty(s->file.fd))
-        rc = bt_fail(err, BT_ERR_TTY, "standard output: a terminal cannot show records; write to a file or pipe, or "
+        rc = bt_fail(err, BT_ERR_TTY,
+                     "standard output: a terminal cannot show records; write to a file or pipe, or "
                      "look at them with 'bt-cat --to=json'");
     if (rc)
         bt_sink_close(s);
@@ -88,7 +89,8 @@ static int flush(struct bt_sink *s, struct bt_err *err)
     return rc;
 }
 
-static int compress(struct bt_sink *s, const void *data, size_t size, ZSTD_EndDirective how, struct bt_err *err)
+static int compress(struct bt_sink *s, const void *data, size_t size, ZSTD_EndDirective how,
+                    struct bt_err *err)
 {
     ZSTD_inBuffer in = { data, size, 0 };
     size_t left;

@@ -19,7 +19,8 @@ enum {
 };
 
 struct bt_source {
-    const char *const *paths; /* files read as if they were one, left to right; borrowed until the source is closed */
+    const char *const
+        *paths; /* files read as if they were one, left to right; borrowed until the source is closed */
     size_t count, current;
     int fd;
     const char *name;
@@ -133,9 +134,11 @@ static int fill(struct bt_source *s, size_t need, struct bt_err *err)
 
 static int cut(struct bt_source *s, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_BT_TRUNC,
-                   "%s: ends within a compressed frame; the producer died or the file is cut: rerun it, or salvage "
-                   "with 'bt-cat --repair'", s->name);
+    return bt_fail(
+        err, BT_ERR_BT_TRUNC,
+        "%s: ends within a compressed frame; the producer died or the file is cut: rerun it, or salvage "
+        "with 'bt-cat --repair'",
+        s->name);
 }
 
 static int skip_frame(struct bt_source *s, struct bt_err *err)
@@ -149,8 +152,8 @@ static int skip_frame(struct bt_source *s, struct bt_err *err)
     const uint8_t *p = s->in + s->used + 4; /* little-endian, as zstd has it */
     uint64_t left = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
     if (left > SKIPPABLE_LIMIT)
-        return bt_fail(err, BT_ERR_LIMIT, "%s: a skippable frame of %llu bytes; at most 1 MiB is skipped", s->name,
-                       (unsigned long long)left);
+        return bt_fail(err, BT_ERR_LIMIT, "%s: a skippable frame of %llu bytes; at most 1 MiB is skipped",
+                       s->name, (unsigned long long)left);
     s->used += 8;
     while (!rc && left > 0) {
         rc = fill(s, 1, err);
@@ -170,7 +173,8 @@ static int start_zstd(struct bt_source *s, struct bt_err *err)
     if (!s->zstd)
         s->zstd = ZSTD_createDCtx();
     if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, WINDOW_LOG)))
-        return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for decompression; free some and run again", s->name);
+        return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for decompression; free some and run again",
+                       s->name);
     s->mode = ZSTD;
     return BT_OK;
 }
@@ -179,8 +183,10 @@ static int start_zstd(struct bt_source *s, struct bt_err *err)
 static int next_file(struct bt_source *s, bool *end, struct bt_err *err)
 {
     if (s->file_bytes == 0)
-        return bt_fail(err, BT_ERR_BT_EMPTY, "%s: no bytes at all, and an empty stream has a begin and an end; the producer "
-                       "died before it wrote anything", s->name);
+        return bt_fail(err, BT_ERR_BT_EMPTY,
+                       "%s: no bytes at all, and an empty stream has a begin and an end; the producer "
+                       "died before it wrote anything",
+                       s->name);
     *end = s->inside || s->current + 1 == s->count;
     if (*end)
         return BT_OK;
@@ -192,7 +198,8 @@ static int next_file(struct bt_source *s, bool *end, struct bt_err *err)
 /* The bytes at the start of a segment or of a zstd frame say what follows. *end: nothing does. */
 static int detect(struct bt_source *s, bool *end, struct bt_err *err)
 {
-    static const uint8_t zstd_magic[4] = { 0x28, 0xB5, 0x2F, 0xFD }, skip_magic[4] = { 0x50, 0x2A, 0x4D, 0x18 };
+    static const uint8_t zstd_magic[4] = { 0x28, 0xB5, 0x2F, 0xFD },
+                         skip_magic[4] = { 0x50, 0x2A, 0x4D, 0x18 };
     int rc = fill(s, 4, err);
     size_t here = s->size - s->used < 4 ? s->size - s->used : 4;
     const uint8_t *p = s->in + s->used;
@@ -213,8 +220,10 @@ static int detect(struct bt_source *s, bool *end, struct bt_err *err)
         return start_zstd(s, err);
     if (is_skip)
         return skip_frame(s, err);
-    return bt_fail(err, BT_ERR_BT_MAGIC, "%s:%llu: not a bt stream (it goes on with byte 0x%02x); "
-                   "JSON lines are read by 'bt-cat --from=json'", s->name, (unsigned long long)s->offset, p[0]);
+    return bt_fail(err, BT_ERR_BT_MAGIC,
+                   "%s:%llu: not a bt stream (it goes on with byte 0x%02x); "
+                   "JSON lines are read by 'bt-cat --from=json'",
+                   s->name, (unsigned long long)s->offset, p[0]);
 }
 
 static int inflate(struct bt_source *s, void *buf, size_t size, size_t *got, struct bt_err *err)
@@ -233,12 +242,15 @@ static int inflate(struct bt_source *s, void *buf, size_t size, size_t *got, str
     if (ZSTD_isError(status)) {
         ZSTD_freeDCtx(s->zstd); /* not to be used after an error */
         s->zstd = NULL;
-        return bt_fail(err, BT_ERR_ZSTD, "%s: compressed data is damaged (%s); copy the file again and compare sha256",
-                       s->name, ZSTD_getErrorName(status));
+        return bt_fail(err, BT_ERR_ZSTD,
+                       "%s: compressed data is damaged (%s); copy the file again and compare sha256", s->name,
+                       ZSTD_getErrorName(status));
     }
     if (s->expanded > FREE_BYTES && (s->expanded - FREE_BYTES) / RATIO_LIMIT > s->packed)
-        return bt_fail(err, BT_ERR_BOMB, "%s:%llu: expands more than 2000 times; refused, decompress it with zstd if "
-                       "you trust it", s->name, (unsigned long long)s->packed);
+        return bt_fail(err, BT_ERR_BOMB,
+                       "%s:%llu: expands more than 2000 times; refused, decompress it with zstd if "
+                       "you trust it",
+                       s->name, (unsigned long long)s->packed);
     if (status == 0)
         s->mode = BETWEEN;
     else if (in.size == 0 && out.pos == 0)

@@ -1,8 +1,8 @@
 /* Streams and shards behind one reader and one writer: a tool does not know which it has.
  *
- * A path that ends in ".lmdb" is a directory of shards (formats.md 2), a directory that holds bt-dataset.json is one too;
- * anything else is a stream (formats.md 1), "-" stdin or stdout. zstd is recognised by content when reading, and
- * written when the name ends in ".zst". Streams are never written to a terminal (E_TTY). */
+ * A path that ends in ".lmdb" is a directory of shards (formats.md 2), a directory that holds bt-dataset.json
+ * is one too; anything else is a stream (formats.md 1), "-" stdin or stdout. zstd is recognised by content
+ * when reading, and written when the name ends in ".zst". Streams are never written to a terminal (E_TTY). */
 #ifndef BT_STREAM_STREAM_H
 #define BT_STREAM_STREAM_H
 
@@ -26,17 +26,20 @@ struct bt_reader_options {
     uint64_t max_record; /* bytes of one frame; 0: 64 MiB */
 };
 /* options may be NULL. Opens and reads up to the first record's begin. */
-int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options, struct bt_err *err);
+int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options,
+                   struct bt_err *err);
 /* Several files as one stream, as `cat` would join them, each of them whole. Sets of shards come alone. */
 int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
                        const struct bt_reader_options *options, struct bt_err *err);
-/* The next record, in order. BT_END only when every segment ended complete and the totals agree; every other end of
- * input is an error that names path and record. */
+/* The next record, in order. BT_END only when every segment ended complete and the totals agree; every other
+ * end of input is an error that names path and record. */
 int bt_reader_next(struct bt_reader *reader, struct bt_record *rec, struct bt_err *err);
-uint64_t bt_reader_position(const struct bt_reader *reader);  /* records returned so far over all segments */
-uint64_t bt_reader_count(const struct bt_reader *reader);     /* records in all, 0 when not known (a stream) */
-const char *bt_reader_place(const struct bt_reader *reader);  /* "stdin:record 7", of the last record returned */
-const char *bt_reader_schema(const struct bt_reader *reader); /* "bt.sample/1" of the current segment */
+uint64_t bt_reader_position(const struct bt_reader *reader); /* records returned so far over all segments */
+uint64_t bt_reader_count(const struct bt_reader *reader);    /* records in all, 0 when not known (a stream) */
+/* "stdin:record 7", of the last record returned. */
+const char *bt_reader_place(const struct bt_reader *reader);
+/* "bt.sample/1" of the current segment. */
+const char *bt_reader_schema(const struct bt_reader *reader);
 /* A value of begin.must, BT_ABSENT when not there. */
 struct bt_value bt_reader_must(const struct bt_reader *reader, const char *key);
 void bt_reader_close(struct bt_reader *reader);
@@ -49,47 +52,50 @@ struct bt_writer_options {
     const struct bt_reader *from; /* its must and provenance are carried on; may be NULL */
     const char *options_hash;     /* hex, for prov; may be NULL */
     bool force;
-    bool provenance;              /* write prov */
-    uint64_t per_shard;           /* 0: 10000; shards only */
-    uint64_t expect;              /* records expected; a hint, 0: unknown */
-    uint64_t seg_i, seg_of;       /* streams: part seg_i of a job of seg_of files; seg_of 0: the whole job */
+    bool provenance;        /* write prov */
+    uint64_t per_shard;     /* 0: 10000; shards only */
+    uint64_t expect;        /* records expected; a hint, 0: unknown */
+    uint64_t seg_i, seg_of; /* streams: part seg_i of a job of seg_of files; seg_of 0: the whole job */
 };
-int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *options, struct bt_err *err);
+int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *options,
+                   struct bt_err *err);
 /* Before the first record: a value that joined segments must share (begin.must). */
 int bt_writer_must_str(struct bt_writer *writer, const char *key, const char *value, struct bt_err *err);
 int bt_writer_must_int(struct bt_writer *writer, const char *key, int64_t value, struct bt_err *err);
 /* E_BT_MIXED unless the reader's records may follow those of the writer: same schema, same `must`. */
 int bt_writer_joins(const struct bt_writer *writer, const struct bt_reader *reader, struct bt_err *err);
 /* Before the first record, for prov.inputs. `name` loses its directories. */
-int bt_writer_input(struct bt_writer *writer, const char *name, uint64_t bytes, uint64_t xxh64, struct bt_err *err);
+int bt_writer_input(struct bt_writer *writer, const char *name, uint64_t bytes, uint64_t xxh64,
+                    struct bt_err *err);
 
-/* The same for a file, known by its size and the xxh64 of its first and last 64 KiB: that is how a set of shards that is
- * gone on with tells that its inputs have changed. Of a set of shards the manifest counts. "-" and what is no regular file
- * is left out. E_SAME_FILE when it is the output. */
+/* The same for a file, known by its size and the xxh64 of its first and last 64 KiB: that is how a set of
+ * shards that is gone on with tells that its inputs have changed. Of a set of shards the manifest counts. "-"
+ * and what is no regular file is left out. E_SAME_FILE when it is the output. */
 int bt_writer_input_file(struct bt_writer *writer, const char *path, struct bt_err *err);
 
-/* Exactly-once writing. Inputs are numbered 0, 1, ... by the caller and each is ended by bt_writer_input_done, after
- * its record was put (at most one per input for shards), or rejected, or neither. After an interruption
- * bt_writer_resume_at gives the first input that is not safe yet: the caller skips those before it (always 0 for
- * streams). `source_id` is the record's "id"; a second one with the same content is dropped and counted, with
- * other content rejected as DUP_ID. */
+/* Exactly-once writing. Inputs are numbered 0, 1, ... by the caller and each is ended by
+ * bt_writer_input_done, after its record was put (at most one per input for shards), or rejected, or neither.
+ * After an interruption bt_writer_resume_at gives the first input that is not safe yet: the caller skips
+ * those before it (always 0 for streams). `source_id` is the record's "id"; a second one with the same
+ * content is dropped and counted, with other content rejected as DUP_ID. */
 uint64_t bt_writer_resume_at(struct bt_writer *writer);
-/* Simple tools call neither resume_at nor input_done: each put or reject then counts as one input, and the writer itself
- * drops those that are already safe; the last of them must have the id that the set remembers (E_INPUT_CHANGED). */
+/* Simple tools call neither resume_at nor input_done: each put or reject then counts as one input, and the
+ * writer itself drops those that are already safe; the last of them must have the id that the set remembers
+ * (E_INPUT_CHANGED). */
 int bt_writer_put(struct bt_writer *writer, struct bt_record *rec, struct bt_err *err);
 int bt_writer_input_done(struct bt_writer *writer, uint64_t input, struct bt_err *err);
 
-/* A bad input: one line of the reject log (formats.md 4). Shards keep it in the batch; streams write it to the file given
- * with bt_writer_rejects_to, or only count it. */
+/* A bad input: one line of the reject log (formats.md 4). Shards keep it in the batch; streams write it to
+ * the file given with bt_writer_rejects_to, or only count it. */
 struct bt_reject {
-    const char *code; /* "IMG_TRUNCATED" */
+    const char *code;                       /* "IMG_TRUNCATED" */
     const char *src, *member, *id, *detail; /* NULL: left out */
-    int64_t off, bytes; /* -1: left out */
+    int64_t off, bytes;                     /* -1: left out */
 };
 int bt_writer_reject(struct bt_writer *writer, const struct bt_reject *reject, struct bt_err *err);
 int bt_writer_rejects_to(struct bt_writer *writer, const char *path, struct bt_err *err);
-/* E_REJECTS when more than the limit were rejected: a share of inputs (0.05 = 5 %, judged after 1000 inputs and at the
- * end) or, when >= 1, a count. Names the three commonest codes with an example each. */
+/* E_REJECTS when more than the limit were rejected: a share of inputs (0.05 = 5 %, judged after 1000 inputs
+ * and at the end) or, when >= 1, a count. Names the three commonest codes with an example each. */
 void bt_writer_max_rejects(struct bt_writer *writer, double limit);
 uint64_t bt_writer_rejected(const struct bt_writer *writer);
 uint64_t bt_writer_written(const struct bt_writer *writer);
@@ -98,12 +104,13 @@ uint64_t bt_writer_written(const struct bt_writer *writer);
 void bt_writer_partial(struct bt_writer *writer);
 /* The only call that marks the output complete. */
 int bt_writer_finish(struct bt_writer *writer, struct bt_err *err);
-/* The output cannot be completed: a stream gets its X frame with the message. Called by bt_writer_close when finish was not. */
+/* The output cannot be completed: a stream gets its X frame with the message. Called by bt_writer_close when
+ * finish was not. */
 void bt_writer_abort(struct bt_writer *writer, const struct bt_err *why);
 void bt_writer_close(struct bt_writer *writer);
 
-/* Content hash of a finished shard set, or of a stream's segments: xxh64 of the records, the identity a resumed run must
- * reproduce. */
+/* Content hash of a finished shard set, or of a stream's segments: xxh64 of the records, the identity a
+ * resumed run must reproduce. */
 uint64_t bt_writer_content(const struct bt_writer *writer);
 
 #endif

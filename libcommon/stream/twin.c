@@ -35,12 +35,16 @@ static int put_base64(struct bt_buf *buf, const uint8_t *p, size_t size, struct 
 
 static int digit(char c)
 {
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) : -1;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Decodes in place of nothing: out holds size / 4 * 3. The strict form alone: padded, spare bits zero. */
+/* out holds size / 4 * 3. The strict form alone is taken: padded, spare bits zero. */
 static bool get_base64(const char *text, size_t size, uint8_t *out, size_t *bytes)
 {
     size_t used = 0;

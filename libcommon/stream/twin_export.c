@@ -8,7 +8,8 @@
 
 enum { FLUSH_BYTES = 64 << 10 };
 
-struct export {
+struct export
+{
     const struct bt_twin_export *job;
     struct bt_outfile *out;
     struct bt_buf lines;
@@ -77,7 +78,8 @@ static int export_frames(struct export *x, struct bt_record *rec, struct bt_err 
     return rc == BT_END ? BT_OK : rc;
 }
 
-static int put_set_begin(struct export *x, const struct bt_reader *r, struct bt_record *rec, struct bt_err *err)
+static int put_set_begin(struct export *x, const struct bt_reader *r, struct bt_record *rec,
+                         struct bt_err *err)
 {
     const char *schema = bt_reader_schema(r);
     struct bt_value must = bt_reader_header(r, "must"), prov = bt_reader_header(r, "prov");
@@ -125,12 +127,14 @@ static int export_set(struct export *x, struct bt_record *rec, struct bt_err *er
     return rc;
 }
 
-int bt_twin_export(const struct bt_twin_export *job, struct bt_outfile *out, uint64_t *count, struct bt_err *err)
+int bt_twin_export(const struct bt_twin_export *job, struct bt_outfile *out, uint64_t *count,
+                   struct bt_err *err)
 {
     struct export x = { .job = job, .out = out };
     struct bt_err late = { 0 };
     struct bt_record *rec = bt_record_new();
-    int rc = rec ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", job->paths[0]);
+    int rc = rec ? BT_OK
+                 : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", job->paths[0]);
 
     if (!rc)
         rc = bt_path_is_set(job->paths[0]) ? export_set(&x, rec, err) : export_frames(&x, rec, err);

@@ -23,14 +23,18 @@ static int begin_line(struct import *x, json_t *line, struct bt_err *err)
     struct bt_value key, version;
 
     if (x->state == TWIN || x->state == OWN)
-        return bt_fail(err, BT_ERR_JSON, "%s:%llu: a begin line before the end line of what came before; lines are missing", AT(x));
+        return bt_fail(err, BT_ERR_JSON,
+                       "%s:%llu: a begin line before the end line of what came before; lines are missing",
+                       AT(x));
     int rc = bt_twin_record(x->rec, line, err);
     if (rc)
         return bt_context(err, "%s:%llu", AT(x));
     version = bt_record_field(x->rec, 0, &key);
     if (!bt_value_is(key, "bt") || version.kind != BT_INT || version.integer != 1 ||
         bt_record_get(x->rec, "schema").kind != BT_STR)
-        return bt_fail(err, BT_ERR_JSON, "%s:%llu: a begin line must start with \"bt\":1 and name a schema; see bt-stream(5)", AT(x));
+        return bt_fail(err, BT_ERR_JSON,
+                       "%s:%llu: a begin line must start with \"bt\":1 and name a schema; see bt-stream(5)",
+                       AT(x));
     x->state = TWIN;
     return bt_frames_out_begin(x->out, x->rec, err);
 }
@@ -41,10 +45,13 @@ static int end_line(struct import *x, const json_t *line, struct bt_err *err)
     const char *status = json_string_value(json_object_get(line, "status"));
 
     if (x->state != TWIN)
-        return bt_fail(err, BT_ERR_JSON, "%s:%llu: an end line without its begin line; leave both in or both out", AT(x));
+        return bt_fail(err, BT_ERR_JSON,
+                       "%s:%llu: an end line without its begin line; leave both in or both out", AT(x));
     if (!json_is_integer(n) || json_integer_value(n) != (json_int_t)bt_frames_out_count(x->out))
-        return bt_fail(err, BT_ERR_BT_SEQ, "%s:%llu: %llu records came, the end line says otherwise; lines are missing, or leave "
-                       "begin and end lines out after a filter", AT(x), (unsigned long long)bt_frames_out_count(x->out));
+        return bt_fail(err, BT_ERR_BT_SEQ,
+                       "%s:%llu: %llu records came, the end line says otherwise; lines are missing, or leave "
+                       "begin and end lines out after a filter",
+                       AT(x), (unsigned long long)bt_frames_out_count(x->out));
     x->state = BETWEEN;
     return bt_frames_out_end(x->out, status && strcmp(status, "partial") == 0,
                              json_is_integer(rejects) ? (uint64_t)json_integer_value(rejects) : 0, err);
@@ -74,8 +81,11 @@ static int record_line(struct import *x, const json_t *line, struct bt_err *err)
         const json_t *n = json_object_get(line, "n");
 
         if (!json_is_integer(n) || json_integer_value(n) != (json_int_t)bt_frames_out_count(x->out))
-            rc = bt_fail(err, BT_ERR_BT_SEQ, "%s:%llu: out of order, record %llu must follow; lines are missing, or leave begin and "
-                         "end lines out after a filter", AT(x), (unsigned long long)bt_frames_out_count(x->out));
+            rc = bt_fail(
+                err, BT_ERR_BT_SEQ,
+                "%s:%llu: out of order, record %llu must follow; lines are missing, or leave begin and "
+                "end lines out after a filter",
+                AT(x), (unsigned long long)bt_frames_out_count(x->out));
     }
     if (!rc) {
         rc = bt_twin_record(x->rec, line, err);
@@ -176,12 +186,15 @@ static int check_whole(struct import *x, struct bt_err *err)
     int rc = BT_OK;
 
     if (x->state == TWIN)
-        return bt_fail(err, BT_ERR_JSON_TRUNC, "%s:%llu: ends without its end line; the producer died or the file is cut", AT(x));
+        return bt_fail(err, BT_ERR_JSON_TRUNC,
+                       "%s:%llu: ends without its end line; the producer died or the file is cut", AT(x));
     if (x->job->expect != UINT64_MAX && x->job->expect != x->count)
-        return bt_fail(err, BT_ERR_JSON_TRUNC, "%s: %llu records, %llu expected; the file is cut or another one", x->name,
+        return bt_fail(err, BT_ERR_JSON_TRUNC,
+                       "%s: %llu records, %llu expected; the file is cut or another one", x->name,
                        (unsigned long long)x->count, (unsigned long long)x->job->expect);
     if (x->state == NOTHING && x->job->expect != 0)
-        return bt_fail(err, BT_ERR_BT_EMPTY, "%s: no lines at all; if that is right, say --expect 0", x->name);
+        return bt_fail(err, BT_ERR_BT_EMPTY, "%s: no lines at all; if that is right, say --expect 0",
+                       x->name);
     if (x->state == NOTHING)
         rc = begin_own(x, err);
     if (!rc && x->state == OWN)
@@ -198,14 +211,16 @@ static int check_sha256(const struct bt_twin_import *job, struct bt_err *err)
     if (!job->expect_sha256)
         return BT_OK;
     if (strcmp(job->path, "-") == 0)
-        return bt_fail(err, BT_ERR_USAGE, "--expect-sha256 reads its file twice; name a file, not standard input");
+        return bt_fail(err, BT_ERR_USAGE,
+                       "--expect-sha256 reads its file twice; name a file, not standard input");
     int rc = bt_sha256_file(job->path, digest, &bytes, err);
     if (rc)
         return rc;
     bt_hex(hex, digest, sizeof digest);
     return strcmp(hex, job->expect_sha256) == 0
                ? BT_OK
-               : bt_fail(err, BT_ERR_INPUT, "%s: its sha256 is %s, not the one expected; fetch it again", job->path, hex);
+               : bt_fail(err, BT_ERR_INPUT, "%s: its sha256 is %s, not the one expected; fetch it again",
+                         job->path, hex);
 }
 
 int bt_twin_import(const struct bt_twin_import *job, struct bt_err *err)

@@ -155,8 +155,9 @@ static size_t element_size(const char *dtype)
     static const struct {
         const char *name;
         size_t size;
-    } known[] = { { "bool", 1 }, { "u8", 1 },  { "i8", 1 },  { "u16", 2 }, { "i16", 2 }, { "f16", 2 }, { "bf16", 2 },
-                  { "u32", 4 },  { "i32", 4 }, { "f32", 4 }, { "u64", 8 }, { "i64", 8 }, { "f64", 8 } };
+    } known[] = { { "bool", 1 }, { "u8", 1 },   { "i8", 1 },  { "u16", 2 }, { "i16", 2 },
+                  { "f16", 2 },  { "bf16", 2 }, { "u32", 4 }, { "i32", 4 }, { "f32", 4 },
+                  { "u64", 8 },  { "i64", 8 },  { "f64", 8 } };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].name, dtype) == 0)
@@ -171,7 +172,8 @@ static int not_array(struct bt_err *err, const char *why)
 
 int bt_value_array(struct bt_value v, struct bt_array *array, struct bt_err *err)
 {
-    struct bt_value dtype = bt_value_member(v, "dt"), shape = bt_value_member(v, "sh"), data = bt_value_member(v, "d");
+    struct bt_value dtype = bt_value_member(v, "dt"), shape = bt_value_member(v, "sh"),
+                    data = bt_value_member(v, "d");
     struct bt_array a = { .data = data.data, .bytes = data.size };
     uint64_t count = 1;
 
@@ -186,7 +188,8 @@ int bt_value_array(struct bt_value v, struct bt_array *array, struct bt_err *err
     for (int i = 0; i < a.rank; i++) {
         struct bt_value extent = bt_value_at(shape, (size_t)i);
 
-        if (extent.kind != BT_INT || extent.integer < 0 || !bt_mul_u64(count, (uint64_t)extent.integer, &count))
+        if (extent.kind != BT_INT || extent.integer < 0 ||
+            !bt_mul_u64(count, (uint64_t)extent.integer, &count))
             return not_array(err, "its shape is not one of whole numbers");
         a.shape[i] = extent.integer;
     }

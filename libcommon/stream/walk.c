@@ -38,7 +38,8 @@ bool bt_utf8_valid(const void *text, size_t size)
                 return false;
             c = c << 6 | (*p & 0x3F);
         }
-        if ((more == 2 && (c < 0x800 || (c >= 0xD800 && c < 0xE000))) || (more == 3 && (c < 0x10000 || c > 0x10FFFF)))
+        if ((more == 2 && (c < 0x800 || (c >= 0xD800 && c < 0xE000))) ||
+            (more == 3 && (c < 0x10000 || c > 0x10FFFF)))
             return false;
     }
     return true;
@@ -46,7 +47,8 @@ bool bt_utf8_valid(const void *text, size_t size)
 
 static int bad(struct walk *w, const char *what)
 {
-    return bt_fail(w->err, BT_ERR_BT_BODY, "byte %zu of the body: %s; the data is damaged or was not written by bt",
+    return bt_fail(w->err, BT_ERR_BT_BODY,
+                   "byte %zu of the body: %s; the data is damaged or was not written by bt",
                    (size_t)(w->p - w->start), what);
 }
 
@@ -115,7 +117,8 @@ static int check_unique(struct walk *w, struct key *keys, size_t count)
     for (size_t i = 1; i < count; i++)
         for (size_t j = count > FEW_KEYS ? i - 1 : 0; j < i; j++)
             if (key_order(&keys[i], &keys[j]) == 0)
-                return bt_fail(w->err, BT_ERR_BT_DUPKEY, "a map has the key '%s' twice; whoever wrote it must keep one",
+                return bt_fail(w->err, BT_ERR_BT_DUPKEY,
+                               "a map has the key '%s' twice; whoever wrote it must keep one",
                                bt_quote(keys[i].data, keys[i].size));
     return BT_OK;
 }

@@ -18,9 +18,10 @@ enum {
 };
 #define BT_MAX_INTEGER ((int64_t)9007199254740991) /* 2^53-1: exact in JSON */
 
-/* Exactly one value of the subset fills the `size` bytes: known types, counts that the bytes left can hold, depth,
- * strings of UTF-8, keys that are short and unique, integers that JSON can hold. Allocates nothing that an
- * unchecked count sizes. Errors: E_BT_BODY, E_BT_DUPKEY, E_LIMIT, E_MEMORY; messages give the byte. */
+/* Exactly one value of the subset fills the `size` bytes: known types, counts that the bytes left can hold,
+ * depth, strings of UTF-8, keys that are short and unique, integers that JSON can hold. Allocates nothing
+ * that an unchecked count sizes. Errors: E_BT_BODY, E_BT_DUPKEY, E_LIMIT, E_MEMORY; messages give the byte.
+ */
 int bt_walk(const void *data, size_t size, struct bt_err *err);
 
 bool bt_utf8_valid(const void *text, size_t size);

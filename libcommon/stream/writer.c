@@ -28,9 +28,9 @@ struct bt_writer {
     uint64_t per_shard, seg_i, seg_of;
     struct bt_record *must, *prov, *entry; /* prov: "inputs" alone, until begin */
 
-    bool caller_counts;          /* inputs end by input_done, not with each put */
-    uint64_t inputs;             /* ended so far, over all runs */
-    char *dropped;               /* id of the record last dropped when going on */
+    bool caller_counts; /* inputs end by input_done, not with each put */
+    uint64_t inputs;    /* ended so far, over all runs */
+    char *dropped;      /* id of the record last dropped when going on */
     uint64_t written, rejected;
     double max_rejects;
     struct bt_tally tally;
@@ -74,7 +74,8 @@ static int open_output(struct bt_writer *w, const struct bt_writer_options *o, s
     return rc;
 }
 
-int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *o, struct bt_err *err)
+int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *o,
+                   struct bt_err *err)
 {
     struct bt_writer *w = bt_alloc(1, sizeof *w, err);
 
@@ -91,7 +92,9 @@ int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_
     w->seg_of = o->seg_of;
     w->max_rejects = 0.05;
     snprintf(w->schema, sizeof w->schema, "%s/%d", o->schema->name, o->schema->major);
-    int rc = w->path && w->must && w->prov && w->entry && !o->options_hash == !w->options_hash ? BT_OK : no_memory(err);
+    int rc = w->path && w->must && w->prov && w->entry && !o->options_hash == !w->options_hash
+                 ? BT_OK
+                 : no_memory(err);
     if (!rc && o->from)
         rc = carry_on(w, o->from, err);
     if (!rc)
@@ -149,7 +152,8 @@ int bt_writer_joins(const struct bt_writer *w, const struct bt_reader *r, struct
     bool same = count == (must.kind == BT_MAP ? must.size : 0);
 
     if (strcmp(w->schema, bt_reader_schema(r)) != 0)
-        return bt_fail(err, BT_ERR_BT_MIXED, "%s: records of kind %s follow some of %s; join records of one kind",
+        return bt_fail(err, BT_ERR_BT_MIXED,
+                       "%s: records of kind %s follow some of %s; join records of one kind",
                        bt_reader_place(r), bt_quote_str(bt_reader_schema(r)), w->schema);
     for (size_t i = 0; same && i < count; i++) {
         struct bt_value key, mine = bt_record_field(w->must, i, &key), theirs = { .kind = BT_ABSENT };
@@ -163,8 +167,10 @@ int bt_writer_joins(const struct bt_writer *w, const struct bt_reader *r, struct
         same = bt_value_same(mine, theirs);
     }
     return same ? BT_OK
-                : bt_fail(err, BT_ERR_BT_MIXED, "%s: made with other settings than the records before it (see 'must' in 'bt-cat "
-                          "--to=json'); make them alike, then join", bt_reader_place(r));
+                : bt_fail(err, BT_ERR_BT_MIXED,
+                          "%s: made with other settings than the records before it (see 'must' in 'bt-cat "
+                          "--to=json'); make them alike, then join",
+                          bt_reader_place(r));
 }
 
 static void pack_key(struct bt_record *rec, const char *key)
@@ -206,9 +212,11 @@ static int fingerprint(int fd, uint64_t size, uint64_t *xxh64, const char *path,
     uint8_t *edges = bt_alloc(taken, 1, err);
     int rc = edges ? BT_OK : BT_ERR_MEMORY;
 
-    if (!rc && (pread(fd, edges, head, 0) != (ssize_t)head ||
-                pread(fd, edges + head, taken - head, (off_t)(size - (taken - head))) != (ssize_t)(taken - head)))
-        rc = bt_fail_errno(err, errno ? errno : EIO, 0, path, "it may be changing; run again when it is whole");
+    if (!rc &&
+        (pread(fd, edges, head, 0) != (ssize_t)head ||
+         pread(fd, edges + head, taken - head, (off_t)(size - (taken - head))) != (ssize_t)(taken - head)))
+        rc = bt_fail_errno(err, errno ? errno : EIO, 0, path,
+                           "it may be changing; run again when it is whole");
     if (!rc)
         *xxh64 = bt_xxh64(edges, taken);
     free(edges);
@@ -218,12 +226,14 @@ static int fingerprint(int fd, uint64_t size, uint64_t *xxh64, const char *path,
 int bt_writer_input_file(struct bt_writer *w, const char *path, struct bt_err *err)
 {
     char *manifest = bt_path_is_set(path) ? bt_format("%s/bt-dataset.json", path) : NULL;
-    int fd = strcmp(path, "-") == 0 ? -1 : open(manifest ? manifest : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd =
+        strcmp(path, "-") == 0 ? -1 : open(manifest ? manifest : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st, out;
     uint64_t xxh64 = 0;
     int rc = BT_OK;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && stat(w->path, &out) == 0 && st.st_dev == out.st_dev && st.st_ino == out.st_ino)
+    if (fd >= 0 && fstat(fd, &st) == 0 && stat(w->path, &out) == 0 && st.st_dev == out.st_dev &&
+        st.st_ino == out.st_ino)
         rc = bt_fail(err, BT_ERR_SAME_FILE, "%s: is the output too; name another output", bt_quote_str(path));
     if (!rc && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         rc = fingerprint(fd, (uint64_t)st.st_size, &xxh64, path, err);
@@ -310,7 +320,8 @@ static int start(struct bt_writer *w, struct bt_err *err)
     if (!rc && w->shards)
         rc = bt_record_set_int(begin, "per_shard", (int64_t)w->per_shard, err);
     if (!rc) {
-        rc = w->shards ? bt_shard_writer_begin(w->shards, begin, err) : bt_frames_out_begin(w->frames, begin, err);
+        rc = w->shards ? bt_shard_writer_begin(w->shards, begin, err)
+                       : bt_frames_out_begin(w->frames, begin, err);
         w->begun = !rc;
     }
     if (!rc && w->shards) {
@@ -346,8 +357,10 @@ static int check_rejects(struct bt_writer *w, bool at_end, struct bt_err *err)
     if ((double)w->rejected <= (is_share ? w->max_rejects * (double)w->inputs : w->max_rejects))
         return BT_OK;
     bt_tally_describe(&w->tally, rows, sizeof rows);
-    return bt_fail(err, BT_ERR_REJECTS, "%s: %llu of %llu inputs rejected (%s); mend the inputs, or allow more with "
-                   "--max-rejects", w->path, (unsigned long long)w->rejected, (unsigned long long)w->inputs,
+    return bt_fail(err, BT_ERR_REJECTS,
+                   "%s: %llu of %llu inputs rejected (%s); mend the inputs, or allow more with "
+                   "--max-rejects",
+                   w->path, (unsigned long long)w->rejected, (unsigned long long)w->inputs,
                    rows[0] ? rows : "in an earlier run");
 }
 
@@ -365,10 +378,13 @@ static int input_ended(struct bt_writer *w, bool was_safe, struct bt_err *err)
     if (was_safe) {
         const char *last = bt_shard_writer_last_id(w->shards);
 
-        if (w->inputs == bt_shard_writer_resume_at(w->shards) && strcmp(last, w->dropped ? w->dropped : "") != 0)
-            return bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: input %llu has the id '%s', in the run before it was '%s'; give the "
-                           "inputs of that run, or begin anew with --force", w->path, (unsigned long long)input,
-                           bt_quote_str(w->dropped ? w->dropped : ""), bt_quote_str(last));
+        if (w->inputs == bt_shard_writer_resume_at(w->shards) &&
+            strcmp(last, w->dropped ? w->dropped : "") != 0)
+            return bt_fail(err, BT_ERR_INPUT_CHANGED,
+                           "%s: input %llu has the id '%s', in the run before it was '%s'; give the "
+                           "inputs of that run, or begin anew with --force",
+                           w->path, (unsigned long long)input, bt_quote_str(w->dropped ? w->dropped : ""),
+                           bt_quote_str(last));
         return BT_OK;
     }
     int rc = w->shards ? bt_shard_writer_input_done(w->shards, input, err) : BT_OK;
@@ -415,7 +431,10 @@ static int put_in_shard(struct bt_writer *w, struct bt_record *rec, struct bt_er
     if (!rc && clash) {
         struct bt_value id = bt_record_get(rec, "id");
         char *text = bt_format("%.*s", (int)id.size, id.data);
-        struct bt_reject reject = { .code = "DUP_ID", .id = text, .off = -1, .bytes = -1,
+        struct bt_reject reject = { .code = "DUP_ID",
+                                    .id = text,
+                                    .off = -1,
+                                    .bytes = -1,
                                     .detail = "the id was there before, with other content" };
 
         rc = text ? log_reject(w, &reject, err) : no_memory(err);
@@ -510,8 +529,10 @@ int bt_writer_finish(struct bt_writer *w, struct bt_err *err)
     int rc = start(w, err);
 
     if (!rc && w->shards && !w->caller_counts && is_safe(w))
-        rc = bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: %llu inputs, but the run before had %llu; give the inputs of that run, or "
-                     "begin anew with --force", w->path, (unsigned long long)w->inputs,
+        rc = bt_fail(err, BT_ERR_INPUT_CHANGED,
+                     "%s: %llu inputs, but the run before had %llu; give the inputs of that run, or "
+                     "begin anew with --force",
+                     w->path, (unsigned long long)w->inputs,
                      (unsigned long long)bt_shard_writer_resume_at(w->shards));
     if (!rc)
         rc = check_rejects(w, true, err);

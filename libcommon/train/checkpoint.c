@@ -249,26 +249,34 @@ static int sweep(const char *ckpt, struct bt_err *err)
     return rc;
 }
 
-static int drop_old(const char *ckpt, int64_t keep, struct bt_err *err)
+/* Out of the way under one name, then gone: at no moment is half of it there under its own. */
+static int discard(const char *ckpt, const char *name, struct bt_err *err)
+{
+    char *from = bt_format("%s/%s", ckpt, name), *to = bt_format("%s/.trash-%s", ckpt, name);
+    int rc = from && to ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
+
+    if (!rc && rename(from, to))
+        rc = bt_fail_errno(err, errno, 1, from, NULL);
+    if (!rc)
+        rc = bt_fsync_dir(ckpt, err);
+    if (!rc)
+        rc = bt_remove_dir(to, err);
+    free(from);
+    free(to);
+    return rc;
+}
+
+/* Keeps `newest`, just written, and keep - 1 before it. Later ones are damaged: the run began from before them. */
+static int drop_others(const char *ckpt, const char *newest, int64_t keep, struct bt_err *err)
 {
     char **names;
     size_t count;
+    int64_t kept = 0;
     int rc = list_steps(ckpt, &names, &count, err);
 
-    for (size_t i = (size_t)(keep < 2 ? 2 : keep); i < count && !rc; i++) {
-        char *from = bt_format("%s/%s", ckpt, names[i]), *to = bt_format("%s/.trash-%s", ckpt, names[i]);
-
-        if (!from || !to)
-            rc = bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
-        else if (rename(from, to))
-            rc = bt_fail_errno(err, errno, 1, from, NULL);
-        if (!rc)
-            rc = bt_fsync_dir(ckpt, err);
-        if (!rc)
-            rc = bt_remove_dir(to, err);
-        free(from);
-        free(to);
-    }
+    for (size_t i = 0; i < count && !rc; i++)
+        if (strcmp(names[i], newest) > 0 || ++kept > (keep < 2 ? 2 : keep))
+            rc = discard(ckpt, names[i], err);
     free_names(names, count);
     return rc;
 }
@@ -293,13 +301,15 @@ int bt_checkpoint_write(const char *dir, struct bt_vlm *vlm, const struct bt_opt
         rc = bt_make_dirs(ckpt, err);
     if (!rc)
         rc = sweep(ckpt, err);
-    if (!rc && !bt_path_exists(final)) {
+    if (!rc) {
         if (mkdir(temp, 0777))
             rc = bt_fail_errno(err, errno, 1, temp, "free space or name another --output");
         if (!rc)
             rc = fill(&files, vlm, o, state, config, err);
         if (!rc)
             rc = bt_fsync_dir(temp, err);
+        if (!rc && bt_path_exists(final)) /* damaged: else the run had gone on from it */
+            rc = discard(ckpt, name, err);
         if (!rc && rename(temp, final))
             rc = bt_fail_errno(err, errno, 1, final, NULL);
         if (!rc)
@@ -313,7 +323,7 @@ int bt_checkpoint_write(const char *dir, struct bt_vlm *vlm, const struct bt_opt
     if (!rc)
         rc = bt_file_write(latest, name, strlen(name), true, err);
     if (!rc)
-        rc = drop_old(ckpt, keep, err);
+        rc = drop_others(ckpt, name, keep, err);
     json_decref(files.list);
     free(ckpt);
     free(temp);

@@ -20,8 +20,8 @@ struct bt_train_state {
     int64_t loss_count;
 };
 
-/* Writes DIR/ckpt/step-<step>; `config` becomes config.json. Keeps the newest `keep` (at least 2). Weights that are not
- * finite are E_NONFINITE and nothing is written. */
+/* Writes DIR/ckpt/step-<step>; `config` becomes config.json. Keeps it and those before it, `keep` in all (at least 2); later
+ * ones, and one of this name, are damaged and go. Weights that are not finite are E_NONFINITE and nothing is written. */
 int bt_checkpoint_write(const char *dir, struct bt_vlm *vlm, const struct bt_optimizer *optimizer,
                         const struct bt_train_state *state, const json_t *config, int64_t keep, struct bt_err *err);
 /* The newest checkpoint whose MANIFEST.json agrees with its files; *path is NULL when there is no checkpoint at all, and the

@@ -24,6 +24,7 @@ struct slot {
 };
 
 struct bt_loader {
+    const char *const *paths; /* of the sets */
     struct bt_shard_set **sets;
     uint64_t *first; /* global number of each set's first sample; one more behind the last */
     size_t set_count;
@@ -111,6 +112,32 @@ static int count_steps(struct bt_loader *l, struct bt_err *err)
     return BT_OK;
 }
 
+/* Ids that the model puts in by itself must be rows of its tables, as those of the data must. */
+static int check_id(const char *name, int32_t id, size_t vocab, struct bt_err *err)
+{
+    return (size_t)id < vocab ? BT_OK
+                              : bt_fail(err, BT_ERR_CONFIG, "model: tokens.%s is %d, but the vocabulary has %zu entries", name, id, vocab);
+}
+
+static int check_recipe(const struct bt_loader *l, struct bt_err *err)
+{
+    const struct bt_config *c = l->config;
+    int rc = BT_OK;
+
+    if (wants_prompt(l) && (size_t)l->recipe->max_text != c->queries)
+        rc = bt_fail(err, BT_ERR_CONFIG, "recipe: max_text %lld, but the P-Former needs it equal to the model's %zu queries",
+                     (long long)l->recipe->max_text, c->queries);
+    if (!rc && wants_prompt(l) && c->queries > c->pformer.positions)
+        rc = bt_fail(err, BT_ERR_CONFIG, "model: %zu queries, but the P-Former has %zu positions", c->queries, c->pformer.positions);
+    if (!rc && l->stage == BT_STAGE_0)
+        rc = check_id("mask", c->mask, c->pformer.vocab, err);
+    if (!rc && wants_bert(l))
+        rc = check_id("dec", c->dec, c->qformer.vocab, err);
+    if (!rc && wants_opt(l->stage))
+        rc = check_id("pad", c->pad, c->opt.vocab, err);
+    return rc;
+}
+
 int bt_loader_open(struct bt_loader **out, const struct bt_loader_options *o, struct bt_err *err)
 {
     struct bt_loader *l = bt_alloc(1, sizeof *l, err);
@@ -118,6 +145,7 @@ int bt_loader_open(struct bt_loader **out, const struct bt_loader_options *o, st
 
     if (!l)
         return err->status;
+    l->paths = o->data;
     l->config = o->config;
     l->recipe = o->recipe;
     l->stage = o->stage;
@@ -132,9 +160,8 @@ int bt_loader_open(struct bt_loader **out, const struct bt_loader_options *o, st
         rc = bt_fail(err, BT_ERR_USAGE, "vision: needs --labels, the words to learn");
     if (!rc && l->stage == BT_STAGE_VISION)
         rc = bt_labels_load(&l->labels, o->labels, l->config->labels, err);
-    if (!rc && wants_prompt(l) && (size_t)l->recipe->max_text != l->config->queries)
-        rc = bt_fail(err, BT_ERR_CONFIG, "recipe: max_text %lld, but the P-Former needs it equal to the model's %zu queries",
-                     (long long)l->recipe->max_text, l->config->queries);
+    if (!rc)
+        rc = check_recipe(l, err);
     if (rc) {
         bt_loader_close(l);
         return rc;
@@ -160,24 +187,28 @@ const char *bt_loader_identity(const struct bt_loader *l)
 
 /* ---- samples ---- */
 
-static int read_sample(struct bt_loader *l, uint64_t index, struct bt_err *err)
+static size_t set_of(const struct bt_loader *l, uint64_t index)
 {
     size_t set = 0;
 
     while (index >= l->first[set + 1])
         set++;
+    return set;
+}
+
+static int read_sample(struct bt_loader *l, uint64_t index, struct bt_err *err)
+{
+    size_t set = set_of(l, index);
+
     return bt_shard_set_read(l->sets[set], index - l->first[set], l->rec, err);
 }
 
-static int place(struct bt_loader *l, uint64_t index, int rc, struct bt_err *err)
+/* Says which record a failure is about. */
+static int place(const struct bt_loader *l, uint64_t index, int rc, struct bt_err *err)
 {
-    size_t set = 0;
+    size_t set = set_of(l, index);
 
-    if (!rc)
-        return rc;
-    while (index >= l->first[set + 1])
-        set++;
-    return bt_context(err, "data %zu:record %llu", set + 1, (unsigned long long)(index - l->first[set]));
+    return rc ? bt_context(err, "%s:record %llu", l->paths[set], (unsigned long long)(index - l->first[set])) : rc;
 }
 
 /* The record of sample `at` of step `step`: epochs follow each other without a gap in positions, and steps_per_epoch may be
@@ -239,6 +270,8 @@ static int fill_window(struct bt_loader *l, uint64_t index, int32_t *ids, size_t
         if (!rc)
             memcpy(ids + *count, document, take * sizeof *ids);
         *count += rc ? 0 : take;
+        if (!rc && !*count && (i + 1) % l->samples == index)
+            rc = bt_fail(err, BT_ERR_INPUT, "no document has any 'opt' token; run bt-tokenize on texts that are not empty");
     }
     return rc;
 }

@@ -9,7 +9,7 @@
 struct bt_loader;
 
 struct bt_loader_options {
-    const char *const *data; /* sets of token records; concatenated in this order */
+    const char *const *data; /* sets of token records; concatenated in this order; borrowed until close, as are the others */
     size_t data_count;
     const char *labels;      /* vision: file of "word<TAB>label" lines */
     enum bt_stage stage;

@@ -89,6 +89,22 @@ static int log_step(struct run *r, int64_t epoch, double lr, double grad_norm, d
     return BT_OK;
 }
 
+/* An epoch's line: its mean loss, under the names of the published logs (training.md 10). */
+static int log_epoch(struct run *r, int64_t epoch, double lr, struct bt_err *err)
+{
+    char number[32];
+
+    bt_format_double(number, lr);
+    fprintf(r->log, "{\"epoch\":%lld,\"train_lr\":%s", (long long)epoch, number);
+    bt_format_double(number, r->state.loss_sum / (double)r->state.loss_count);
+    fprintf(r->log, ",\"train_loss\":%s}\n", r->state.loss_count ? number : "null");
+    r->state.loss_sum = 0;
+    r->state.loss_count = 0;
+    if (fflush(r->log))
+        return bt_fail_errno(err, errno, 1, "log.jsonl", "free space and run the same command");
+    return BT_OK;
+}
+
 /* ---- one step ---- */
 
 /* Adds the loss and the gradient of one micro-batch. */
@@ -169,6 +185,21 @@ static int step(struct run *r, int64_t epoch, struct bt_err *err)
 }
 
 /* ---- the run ---- */
+
+/* Tensors that train and come from no file: to begin anew is right for some, and a forgotten --weights for others. */
+static size_t fresh(const struct run *r, size_t *all)
+{
+    size_t n = 0;
+
+    *all = 0;
+    for (size_t i = 0; i < bt_params_count(r->vlm->params); i++) {
+        const struct bt_param *p = bt_params_at(r->vlm->params, i);
+
+        *all += p->tensor.trains;
+        n += p->tensor.trains && !p->loaded;
+    }
+    return n;
+}
 
 static int compute_tower(void *context, const float *images, size_t count, float *out, struct bt_err *err)
 {
@@ -294,18 +325,19 @@ static int train(struct run *r, struct bt_err *err)
                       (uint64_t)(r->total * o->recipe->batch));
     while (!rc && r->state.step < r->total) {
         int64_t epoch = r->state.step / r->steps;
+        double lr = bt_learning_rate(o->recipe, epoch, r->state.step % r->steps, r->steps);
         bool last, stop;
 
         rc = step(r, epoch, err);
         if (rc)
             break;
-        show(r, &progress, bt_learning_rate(o->recipe, epoch, (r->state.step - 1) % r->steps, r->steps));
+        show(r, &progress, lr);
+        if (r->state.step % r->steps == 0)
+            rc = log_epoch(r, epoch, lr, err);
         last = r->state.step == r->total;
         stop = bt_stop_requested() || (o->stop_after && r->state.step - begun >= o->stop_after);
-        if (last || stop || r->state.step % every == 0)
+        if (!rc && (last || stop || r->state.step % every == 0))
             rc = save(r, err);
-        if (!rc && r->state.step % r->steps == 0)
-            r->state.loss_sum = 0, r->state.loss_count = 0;
         if (!rc && stop && !last)
             rc = bt_fail(err, BT_ERR_STOPPED, "%s: stopped at step %lld of %lld, state saved; run the same command to go on",
                          o->output, (long long)r->state.step, (long long)r->total);
@@ -363,8 +395,11 @@ int bt_run(const struct bt_run_options *o, struct bt_err *err)
     if (!rc)
         rc = log_open(&r, err);
     if (!rc) {
-        bt_note("%s: %s parameters train, %s samples, %lld steps an epoch", bt_stage_name(o->stage),
-                bt_human_count(bt_params_trainable(r.vlm->params)), bt_human_count(bt_loader_samples(r.loader)), (long long)r.steps);
+        size_t all, begun = fresh(&r, &all);
+
+        bt_note("%s: %s parameters train (%zu of %zu tensors from initial values), %s samples, %lld steps an epoch",
+                bt_stage_name(o->stage), bt_human_count(bt_params_trainable(r.vlm->params)), begun, all,
+                bt_human_count(bt_loader_samples(r.loader)), (long long)r.steps);
         bt_tape_profile(r.tape, o->profile);
         rc = train(&r, err);
     }

@@ -1,7 +1,7 @@
 /* How near kernels/cpu/linear.c comes to one oneDNN matrix product: lines of
  *     name ours peer ratio goal met|short
- * in GFLOP/s. The peer is the matmul primitive on all threads, its weights in the layout that it asked for, without
- * bias or activation. Exit status 1 when a goal is missed. */
+ * in GFLOP/s. The peer is the matmul primitive on all threads, its weights in the layout that it asked for,
+ * without bias or activation. Exit status 1 when a goal is missed. */
 #include <dnnl.h>
 #include <omp.h>
 #include <stdio.h>
@@ -53,13 +53,15 @@ static void peer_open(struct peer *p, float *x, float *y, size_t rows, size_t in
     must(dnnl_primitive_create(&p->product, p->plan));
     must(dnnl_memory_create(&p->src, &md_a, p->engine, x));
     must(dnnl_memory_create(&p->dst, &md_c, p->engine, y));
-    must(dnnl_memory_create(&p->weights, dnnl_primitive_desc_query_md(p->plan, dnnl_query_weights_md, 0), p->engine,
-                            DNNL_MEMORY_ALLOCATE));
+    must(dnnl_memory_create(&p->weights, dnnl_primitive_desc_query_md(p->plan, dnnl_query_weights_md, 0),
+                            p->engine, DNNL_MEMORY_ALLOCATE));
 }
 
 static void peer_run(struct peer *p)
 {
-    dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, p->src }, { DNNL_ARG_WEIGHTS, p->weights }, { DNNL_ARG_DST, p->dst } };
+    dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, p->src },
+                               { DNNL_ARG_WEIGHTS, p->weights },
+                               { DNNL_ARG_DST, p->dst } };
 
     must(dnnl_primitive_execute(p->product, p->stream, 3, args));
     must(dnnl_stream_wait(p->stream));
@@ -92,7 +94,8 @@ struct timing {
 /* Best of ROUNDS, the three in turn, so that another program's load falls on all. */
 static struct timing measure(const struct bt_backend *b, size_t rows, size_t in, size_t out, enum bt_act act)
 {
-    float *x = filled(rows * in), *w = filled(out * in), *bias = filled(out), *y = filled(rows * out), *dw = filled(out * in);
+    float *x = filled(rows * in), *w = filled(out * in), *bias = filled(out), *y = filled(rows * out),
+          *dw = filled(out * in);
     float *pre = filled(rows * out), *dy = filled(rows * out), *dx = filled(rows * in), *db = filled(out);
     int repeats = 1 + (int)(4e8 / ((double)rows * (double)in * (double)out));
     struct timing best = { 1e9, 1e9, 1e9 };
@@ -112,7 +115,8 @@ static struct timing measure(const struct bt_backend *b, size_t rows, size_t in,
             b->linear->forward(b->queue, y, act == BT_ACT_GELU ? pre : NULL, x, w, bias, act, rows, in, out);
         at[2] = now_s();
         for (int i = 0; i < repeats; i++)
-            b->linear->backward(b->queue, dx, dw, db, dy, act == BT_ACT_GELU ? pre : y, x, w, act, rows, in, out);
+            b->linear->backward(b->queue, dx, dw, db, dy, act == BT_ACT_GELU ? pre : y, x, w, act, rows, in,
+                                out);
         at[3] = now_s();
         if (round == 0)
             continue;

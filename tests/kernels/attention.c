@@ -1,5 +1,6 @@
-/* kernels/attention.h against the same written plainly in double: masks, prefixes, strides, dropout, sizes that fill no
- * vector and no block. The reference's gradient is held to central differences of the reference in turn. */
+/* kernels/attention.h against the same written plainly in double: masks, prefixes, strides, dropout, sizes
+ * that fill no vector and no block. The reference's gradient is held to central differences of the reference
+ * in turn. */
 #include "kernels/attention.h"
 #include "tests/kernels/kernel_test.h"
 
@@ -75,8 +76,10 @@ static void reference_forward(struct example *e)
             double sum = 0;
 
             for (size_t i = 0; i < s->keys; i++)
-                sum += p[i] * factor(s, row, i) *
-                       (double)e->value[b * s->value_batch_stride + i * s->value_token_stride + h * s->head_size + j];
+                sum +=
+                    p[i] * factor(s, row, i) *
+                    (double)e
+                        ->value[b * s->value_batch_stride + i * s->value_token_stride + h * s->head_size + j];
             e->out[((b * s->queries + t) * s->heads + h) * s->head_size + j] = sum;
         }
     }
@@ -89,7 +92,8 @@ static void reference_backward(struct example *e)
     double *p = calloc(s->keys, sizeof *p), *dp = calloc(s->keys, sizeof *dp);
 
     for (size_t row = 0; row < e->rows; row++) {
-        size_t t = row % s->queries, h = row / s->queries % s->heads, b = row / s->queries / s->heads, d = s->head_size;
+        size_t t = row % s->queries, h = row / s->queries % s->heads, b = row / s->queries / s->heads,
+               d = s->head_size;
         size_t q_at = b * s->query_batch_stride + t * s->query_token_stride + h * d;
         const float *dout = e->dout + ((b * s->queries + t) * s->heads + h) * d;
         double mean = 0;
@@ -123,9 +127,22 @@ static void example_make(struct example *e, struct sizes z)
 {
     size_t width = z.heads * z.head_size, stride = z.fused ? 3 * width : width;
 
-    *e = (struct example){ .shape = { z.batch, z.heads, z.head_size, z.queries, z.keys, stride, stride * z.queries,
-                                      stride, stride * z.keys, stride, stride * z.keys, 0.6f, z.causal, z.prefix,
-                                      z.dropout, { 11, 22, 33, 44 } } };
+    *e = (struct example){ .shape = { z.batch,
+                                      z.heads,
+                                      z.head_size,
+                                      z.queries,
+                                      z.keys,
+                                      stride,
+                                      stride * z.queries,
+                                      stride,
+                                      stride * z.keys,
+                                      stride,
+                                      stride * z.keys,
+                                      0.6f,
+                                      z.causal,
+                                      z.prefix,
+                                      z.dropout,
+                                      { 11, 22, 33, 44 } } };
     e->query_floats = stride * z.queries * z.batch;
     e->key_floats = stride * z.keys * z.batch;
     e->out_floats = width * z.queries * z.batch;
@@ -141,7 +158,8 @@ static void example_make(struct example *e, struct sizes z)
     e->dvalue = calloc(e->key_floats + 1, sizeof(double));
     if (z.masked) {
         e->mask = calloc(z.batch * z.keys + 1, sizeof *e->mask);
-        for (size_t i = 0; i < z.batch * z.keys; i++) /* the first batch sees nothing when there are several */
+        for (size_t i = 0; i < z.batch * z.keys;
+             i++) /* the first batch sees nothing when there are several */
             e->mask[i] = (z.batch == 1 || i >= z.keys) && i % 3 != 1;
     }
 }
@@ -168,7 +186,8 @@ static void check_lse(const struct bt_backend *b, const struct example *e, const
 
     dev_get(b, lse, dev_lse, e->rows * sizeof *lse);
     for (size_t i = 0; i < e->rows; i++)
-        wrong += isinf(e->lse[i]) ? !isinf(lse[i]) : !(fabs((double)lse[i] - e->lse[i]) < 4e-6 * fmax(1, fabs(e->lse[i])));
+        wrong += isinf(e->lse[i]) ? !isinf(lse[i])
+                                  : !(fabs((double)lse[i] - e->lse[i]) < 4e-6 * fmax(1, fabs(e->lse[i])));
     CHECK_INT(wrong, 0);
     free(lse);
 }
@@ -179,7 +198,8 @@ static void check_case(const struct bt_backend *b, struct sizes z)
     example_make(&e, z);
     float *query = dev_new(b, e.query, e.query_floats), *key = dev_new(b, e.key, e.key_floats);
     float *value = dev_new(b, e.value, e.key_floats), *dout = dev_new(b, e.dout, e.out_floats);
-    float *out = dev_zeros(b, e.out_floats), *lse = dev_zeros(b, e.rows), *dquery = dev_new(b, e.query, e.query_floats);
+    float *out = dev_zeros(b, e.out_floats), *lse = dev_zeros(b, e.rows),
+          *dquery = dev_new(b, e.query, e.query_floats);
     float *dkey = dev_new(b, e.key, e.key_floats), *dvalue = dev_new(b, e.value, e.key_floats);
     int32_t *mask = e.mask ? dev_ints(b, e.mask, z.batch * z.keys) : NULL;
 
@@ -194,11 +214,13 @@ static void check_case(const struct bt_backend *b, struct sizes z)
     CHECK(b->attention->forward(b->queue, out, lse, query, key, value, mask, &e.shape) == BT_OK);
     check_near(b, out, e.out, e.out_floats, 1e-6);
     check_lse(b, &e, lse);
-    CHECK(b->attention->backward(b->queue, dquery, dkey, dvalue, dout, out, lse, query, key, value, mask, &e.shape) == BT_OK);
+    CHECK(b->attention->backward(b->queue, dquery, dkey, dvalue, dout, out, lse, query, key, value, mask,
+                                 &e.shape) == BT_OK);
     check_near(b, dquery, e.dquery, e.query_floats, 2e-6);
     check_near(b, dkey, e.dkey, e.key_floats, 2e-6);
     check_near(b, dvalue, e.dvalue, e.key_floats, 2e-6);
-    CHECK(b->attention->backward(b->queue, NULL, NULL, NULL, dout, out, lse, query, key, value, mask, &e.shape) == BT_OK);
+    CHECK(b->attention->backward(b->queue, NULL, NULL, NULL, dout, out, lse, query, key, value, mask,
+                                 &e.shape) == BT_OK);
     dev_free(b, query, key, value, dout, out, lse, dquery, dkey, dvalue, mask);
     example_free(&e);
 }
@@ -208,8 +230,14 @@ static void test_shapes(const struct bt_backend *b)
     static const size_t head_sizes[] = { 1, 10, 12, 32, 64, 80, 88, 128 };
 
     for (size_t i = 0; i < sizeof head_sizes / sizeof head_sizes[0]; i++) {
-        check_case(b, (struct sizes){ .batch = 2, .heads = 3, .head_size = head_sizes[i], .queries = 7, .keys = 13 });
-        check_case(b, (struct sizes){ .batch = 1, .heads = 2, .head_size = head_sizes[i], .queries = 50, .keys = 33, .fused = true });
+        check_case(b, (struct sizes){
+                          .batch = 2, .heads = 3, .head_size = head_sizes[i], .queries = 7, .keys = 13 });
+        check_case(b, (struct sizes){ .batch = 1,
+                                      .heads = 2,
+                                      .head_size = head_sizes[i],
+                                      .queries = 50,
+                                      .keys = 33,
+                                      .fused = true });
     }
     check_case(b, (struct sizes){ .batch = 0, .heads = 2, .head_size = 4, .queries = 3, .keys = 3 });
     check_case(b, (struct sizes){ .batch = 2, .heads = 1, .head_size = 4, .queries = 1, .keys = 1 });
@@ -218,17 +246,36 @@ static void test_shapes(const struct bt_backend *b)
 
 static void test_masks(const struct bt_backend *b)
 {
-    check_case(b, (struct sizes){ .batch = 3, .heads = 2, .head_size = 32, .queries = 24, .keys = 24, .causal = 1, .fused = true });
-    check_case(b, (struct sizes){ .batch = 3, .heads = 2, .head_size = 10, .queries = 60, .keys = 60, .causal = 1, .prefix = 20 });
-    check_case(b, (struct sizes){ .batch = 2, .heads = 2, .head_size = 10, .queries = 5, .keys = 40, .causal = 1, .masked = true });
-    check_case(b, (struct sizes){ .batch = 2, .heads = 1, .head_size = 12, .queries = 40, .keys = 30, .causal = 1 });
-    check_case(b, (struct sizes){ .batch = 2, .heads = 2, .head_size = 32, .queries = 33, .keys = 57, .masked = true });
+    check_case(
+        b,
+        (struct sizes){
+            .batch = 3, .heads = 2, .head_size = 32, .queries = 24, .keys = 24, .causal = 1, .fused = true });
+    check_case(
+        b,
+        (struct sizes){
+            .batch = 3, .heads = 2, .head_size = 10, .queries = 60, .keys = 60, .causal = 1, .prefix = 20 });
+    check_case(
+        b,
+        (struct sizes){
+            .batch = 2, .heads = 2, .head_size = 10, .queries = 5, .keys = 40, .causal = 1, .masked = true });
+    check_case(
+        b, (struct sizes){ .batch = 2, .heads = 1, .head_size = 12, .queries = 40, .keys = 30, .causal = 1 });
+    check_case(b, (struct sizes){
+                      .batch = 2, .heads = 2, .head_size = 32, .queries = 33, .keys = 57, .masked = true });
 }
 
 static void test_dropout(const struct bt_backend *b)
 {
-    check_case(b, (struct sizes){ .batch = 2, .heads = 3, .head_size = 10, .queries = 29, .keys = 37, .dropout = 0.1f });
-    check_case(b, (struct sizes){ .batch = 2, .heads = 3, .head_size = 32, .queries = 31, .keys = 31, .dropout = 0.5f, .causal = 1, .masked = true });
+    check_case(b, (struct sizes){
+                      .batch = 2, .heads = 3, .head_size = 10, .queries = 29, .keys = 37, .dropout = 0.1f });
+    check_case(b, (struct sizes){ .batch = 2,
+                                  .heads = 3,
+                                  .head_size = 32,
+                                  .queries = 31,
+                                  .keys = 31,
+                                  .dropout = 0.5f,
+                                  .causal = 1,
+                                  .masked = true });
 }
 
 static double reference_loss(struct example *e)
@@ -260,7 +307,14 @@ static void test_reference(void)
 {
     struct example e;
 
-    example_make(&e, (struct sizes){ .batch = 1, .heads = 2, .head_size = 3, .queries = 4, .keys = 5, .causal = 1, .masked = true, .dropout = 0.3f });
+    example_make(&e, (struct sizes){ .batch = 1,
+                                     .heads = 2,
+                                     .head_size = 3,
+                                     .queries = 4,
+                                     .keys = 5,
+                                     .causal = 1,
+                                     .masked = true,
+                                     .dropout = 0.3f });
     reference_backward(&e);
     check_differences(&e, e.query, e.dquery, e.query_floats);
     check_differences(&e, e.key, e.dkey, e.key_floats);
@@ -271,9 +325,12 @@ static void test_reference(void)
 static void work(const struct bt_backend *b, float *result)
 {
     size_t n = 4 * 40 * 64, rows = 4 * 2 * 40;
-    struct bt_attention_shape s = { 4, 2, 32, 40, 40, 64, 40 * 64, 64, 40 * 64, 64, 40 * 64, 0.2f, 1, 3, 0.1f, { 1, 2, 3, 4 } };
-    float *query = dev_noise(b, n, 1), *key = dev_noise(b, n, 2), *value = dev_noise(b, n, 3), *dout = dev_noise(b, n, 4);
-    float *out = dev_zeros(b, n), *lse = dev_zeros(b, rows), *dq = dev_zeros(b, n), *dk = dev_zeros(b, n), *dv = dev_zeros(b, n);
+    struct bt_attention_shape s = { 4,       2,  32,      40,   40, 64, 40 * 64, 64,
+                                    40 * 64, 64, 40 * 64, 0.2f, 1,  3,  0.1f,    { 1, 2, 3, 4 } };
+    float *query = dev_noise(b, n, 1), *key = dev_noise(b, n, 2), *value = dev_noise(b, n, 3),
+          *dout = dev_noise(b, n, 4);
+    float *out = dev_zeros(b, n), *lse = dev_zeros(b, rows), *dq = dev_zeros(b, n), *dk = dev_zeros(b, n),
+          *dv = dev_zeros(b, n);
 
     CHECK(b->attention->forward(b->queue, out, lse, query, key, value, NULL, &s) == BT_OK);
     CHECK(b->attention->backward(b->queue, dq, dk, dv, dout, out, lse, query, key, value, NULL, &s) == BT_OK);

@@ -3,8 +3,8 @@
 #include "tests/kernels/kernel_test.h"
 
 /* Loss and its gradient in double. */
-static double reference(double *dlogits, double *lse, const double *z, const int32_t *labels, size_t per_row, double e,
-                        size_t rows, size_t classes)
+static double reference(double *dlogits, double *lse, const double *z, const int32_t *labels, size_t per_row,
+                        double e, size_t rows, size_t classes)
 {
     double loss = 0;
     size_t counted = 0;
@@ -45,7 +45,8 @@ static void make_labels(int32_t *labels, size_t n, size_t classes)
         labels[i] = i % 5 == 1 ? BT_IGNORE : (int32_t)(i * 7919 % classes);
 }
 
-static void check_logits(const struct bt_backend *b, size_t rows, size_t classes, size_t per_row, float smoothing)
+static void check_logits(const struct bt_backend *b, size_t rows, size_t classes, size_t per_row,
+                         float smoothing)
 {
     float *z = host_noise(rows * classes, 5), dloss = 0.75f;
     double *wide = calloc(rows * classes + 1, sizeof *wide), *want = calloc(rows * classes + 1, sizeof *want);
@@ -63,11 +64,12 @@ static void check_logits(const struct bt_backend *b, size_t rows, size_t classes
     float *got = dev_zeros(b, 1), *dev_lse = dev_zeros(b, rows), *dev_dloss = dev_new(b, &dloss, 1);
     int32_t *dev_labels = dev_ints(b, labels, rows * per_row);
 
-    CHECK(b->cross_entropy->forward(b->queue, got, dev_lse, logits, dev_labels, per_row, smoothing, rows, classes) == BT_OK);
+    CHECK(b->cross_entropy->forward(b->queue, got, dev_lse, logits, dev_labels, per_row, smoothing, rows,
+                                    classes) == BT_OK);
     check_near(b, got, &loss, 1, 1e-6);
     check_near(b, dev_lse, lse, rows, 1e-6);
-    CHECK(b->cross_entropy->backward(b->queue, dlogits, dev_dloss, dev_lse, logits, dev_labels, per_row, smoothing,
-                                     rows, classes) == BT_OK);
+    CHECK(b->cross_entropy->backward(b->queue, dlogits, dev_dloss, dev_lse, logits, dev_labels, per_row,
+                                     smoothing, rows, classes) == BT_OK);
     check_near(b, dlogits, want, rows * classes, 1e-6);
     dev_free(b, logits, dlogits, got, dev_lse, dev_dloss, dev_labels);
     free(z);
@@ -87,9 +89,11 @@ static void test_logits(const struct bt_backend *b)
     check_logits(b, 70, 1200, 1, 0.1f);
 }
 
-static void check_linear(const struct bt_backend *b, size_t rows, size_t in, size_t classes, bool biased, float smoothing)
+static void check_linear(const struct bt_backend *b, size_t rows, size_t in, size_t classes, bool biased,
+                         float smoothing)
 {
-    float *x = host_noise(rows * in, 1), *weight = host_noise(classes * in, 2), *bias = host_noise(classes, 3);
+    float *x = host_noise(rows * in, 1), *weight = host_noise(classes * in, 2),
+          *bias = host_noise(classes, 3);
     float dloss = 0.5f;
     double *z = calloc(rows * classes + 1, sizeof *z), *dz = calloc(rows * classes + 1, sizeof *dz);
     double *lse = calloc(rows + 1, sizeof *lse), *dx = calloc(rows * in + 1, sizeof *dx), loss;
@@ -115,18 +119,20 @@ static void check_linear(const struct bt_backend *b, size_t rows, size_t in, siz
             }
         }
 
-    float *dev_x = dev_new(b, x, rows * in), *dev_w = dev_new(b, weight, classes * in), *got = dev_zeros(b, 1);
+    float *dev_x = dev_new(b, x, rows * in), *dev_w = dev_new(b, weight, classes * in),
+          *got = dev_zeros(b, 1);
     float *dev_b = biased ? dev_new(b, bias, classes) : NULL, *dev_lse = dev_zeros(b, rows);
     float *dev_dloss = dev_new(b, &dloss, 1), *got_dx = dev_zeros(b, rows * in);
     float *got_dw = dev_zeros(b, classes * in), *got_db = dev_zeros(b, classes);
     int32_t *dev_labels = dev_ints(b, labels, rows);
 
-    CHECK(b->linear_cross_entropy->forward(b->queue, got, dev_lse, dev_x, dev_w, dev_b, dev_labels, smoothing, rows, in,
-                                           classes) == BT_OK);
+    CHECK(b->linear_cross_entropy->forward(b->queue, got, dev_lse, dev_x, dev_w, dev_b, dev_labels, smoothing,
+                                           rows, in, classes) == BT_OK);
     check_near(b, got, &loss, 1, 2e-6);
     check_near(b, dev_lse, lse, rows, 2e-6);
-    CHECK(b->linear_cross_entropy->backward(b->queue, got_dx, got_dw, biased ? got_db : NULL, dev_dloss, dev_lse,
-                                            dev_x, dev_w, dev_b, dev_labels, smoothing, rows, in, classes) == BT_OK);
+    CHECK(b->linear_cross_entropy->backward(b->queue, got_dx, got_dw, biased ? got_db : NULL, dev_dloss,
+                                            dev_lse, dev_x, dev_w, dev_b, dev_labels, smoothing, rows, in,
+                                            classes) == BT_OK);
     check_near(b, got_dx, dx, rows * in, 1e-6);
     check_near(b, got_dw, dweight, classes * in, 1e-6);
     if (biased)
@@ -157,7 +163,8 @@ static void test_nothing_labelled(const struct bt_backend *b)
 {
     static const int32_t none[] = { BT_IGNORE, BT_IGNORE };
     static const float one = 1, zero[6];
-    float *logits = dev_noise(b, 6, 1), *dlogits = dev_zeros(b, 6), *loss = dev_new(b, &one, 1), *lse = dev_zeros(b, 2);
+    float *logits = dev_noise(b, 6, 1), *dlogits = dev_zeros(b, 6), *loss = dev_new(b, &one, 1),
+          *lse = dev_zeros(b, 2);
     float *dloss = dev_new(b, &one, 1);
     int32_t *labels = dev_ints(b, none, 2);
 
@@ -171,16 +178,18 @@ static void test_nothing_labelled(const struct bt_backend *b)
 static void work(const struct bt_backend *b, float *result)
 {
     size_t rows = 150, in = 64, classes = 333;
-    float *x = dev_noise(b, rows * in, 1), *w = dev_noise(b, classes * in, 2), *bias = dev_noise(b, classes, 3);
+    float *x = dev_noise(b, rows * in, 1), *w = dev_noise(b, classes * in, 2),
+          *bias = dev_noise(b, classes, 3);
     float *loss = dev_zeros(b, 1), *lse = dev_zeros(b, rows), *dx = dev_zeros(b, rows * in);
     float *dw = dev_zeros(b, classes * in), *db = dev_zeros(b, classes);
     int32_t host[150], *labels;
 
     make_labels(host, rows, classes);
     labels = dev_ints(b, host, rows);
-    CHECK(b->linear_cross_entropy->forward(b->queue, loss, lse, x, w, bias, labels, 0.1f, rows, in, classes) == BT_OK);
-    CHECK(b->linear_cross_entropy->backward(b->queue, dx, dw, db, loss, lse, x, w, bias, labels, 0.1f, rows, in,
-                                            classes) == BT_OK);
+    CHECK(b->linear_cross_entropy->forward(b->queue, loss, lse, x, w, bias, labels, 0.1f, rows, in,
+                                           classes) == BT_OK);
+    CHECK(b->linear_cross_entropy->backward(b->queue, dx, dw, db, loss, lse, x, w, bias, labels, 0.1f, rows,
+                                            in, classes) == BT_OK);
     dev_get(b, result, loss, sizeof *loss);
     dev_get(b, result += 1, lse, rows * sizeof *lse);
     dev_get(b, result += rows, dx, rows * in * sizeof *dx);

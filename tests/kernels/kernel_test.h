@@ -34,13 +34,13 @@ static inline int backends_end(void)
     return test_end();
 }
 
-#define RUN_BACKENDS(function)                                                                     \
-    do {                                                                                           \
-        for (int backend_ = 0; backend_ < test_backend_count; backend_++) {                        \
-            char name_[128];                                                                       \
-            snprintf(name_, sizeof name_, "%s on %s", #function, test_backends[backend_]->name);   \
-            RUN_NAMED(name_, function(test_backends[backend_]));                                   \
-        }                                                                                          \
+#define RUN_BACKENDS(function)                                                                               \
+    do {                                                                                                     \
+        for (int backend_ = 0; backend_ < test_backend_count; backend_++) {                                  \
+            char name_[128];                                                                                 \
+            snprintf(name_, sizeof name_, "%s on %s", #function, test_backends[backend_]->name);             \
+            RUN_NAMED(name_, function(test_backends[backend_]));                                             \
+        }                                                                                                    \
     } while (0)
 
 /* ---- memory on the device ---- */
@@ -80,7 +80,7 @@ static inline void dev_free_all(const struct bt_backend *b, void *const *memory,
         b->free(b->queue, memory[i]);
 }
 /* dev_free(b, x, y, ...) */
-#define dev_free(b, ...)                                                                           \
+#define dev_free(b, ...)                                                                                     \
     dev_free_all((b), (void *const[]){ __VA_ARGS__ }, sizeof((void *const[]){ __VA_ARGS__ }) / sizeof(void *))
 
 static inline void dev_get(const struct bt_backend *b, void *to, const void *from, size_t bytes)
@@ -148,11 +148,12 @@ static inline void check_near_float(const char *file, int line, const struct bt_
     free(wide);
 }
 /* check_near(b, got on the device, want on the host: float or double, n, tolerance) */
-#define check_near(b, got, want, n, tolerance)                                                     \
+#define check_near(b, got, want, n, tolerance)                                                               \
     _Generic((want), float *: check_near_float, const float *: check_near_float, default: check_near_at)( \
         __FILE__, __LINE__, (b), (got), (want), (n), (double)(tolerance))
 
-/* Sum of x[i] weight[i]: the loss whose gradient with respect to x is weight. x on the device, weight on the host. */
+/* Sum of x[i] weight[i]: the loss whose gradient with respect to x is weight. x on the device, weight on the
+ * host. */
 static inline double weighted_sum(const struct bt_backend *b, const float *x, const float *weight, size_t n)
 {
     float *host = malloc((n + 1) * sizeof *host);
@@ -166,10 +167,12 @@ static inline double weighted_sum(const struct bt_backend *b, const float *x, co
 }
 
 /* Checks gradient[n] of loss(b, context) with respect to x[n], both on the device, by central differences: an
- * element may differ by tolerance * max(1, largest difference quotient). loss runs forward and gives a weighted_sum. */
-static inline void check_gradient_at(const char *file, int line, const struct bt_backend *b, const float *gradient,
-                                     float *x, size_t n, double (*loss)(const struct bt_backend *, void *),
-                                     void *context, float step, double tolerance)
+ * element may differ by tolerance * max(1, largest difference quotient). loss runs forward and gives a
+ * weighted_sum. */
+static inline void check_gradient_at(const char *file, int line, const struct bt_backend *b,
+                                     const float *gradient, float *x, size_t n,
+                                     double (*loss)(const struct bt_backend *, void *), void *context,
+                                     float step, double tolerance)
 {
     double *want = malloc((n + 1) * sizeof *want);
     float *host = malloc((n + 1) * sizeof *host);
@@ -190,10 +193,11 @@ static inline void check_gradient_at(const char *file, int line, const struct bt
     free(host);
     free(want);
 }
-#define check_gradient(b, gradient, x, n, loss, context, step, tolerance)                          \
+#define check_gradient(b, gradient, x, n, loss, context, step, tolerance)                                    \
     check_gradient_at(__FILE__, __LINE__, (b), (gradient), (x), (n), (loss), (context), (step), (tolerance))
 
-/* work fills result[n] (host) by running ops on the backend it is given: the bytes are the same for 1, 2, 3 threads. */
+/* work fills result[n] (host) by running ops on the backend it is given: the bytes are the same for 1, 2, 3
+ * threads. */
 static inline void check_threads(void (*work)(const struct bt_backend *b, float *result), size_t n)
 {
     int before = omp_get_max_threads();

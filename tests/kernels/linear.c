@@ -1,11 +1,14 @@
-/* kernels/linear.h: products against sums in double, activations against libm in double, gradients against sums and
- * differences, the same bytes for any number of threads. */
+/* kernels/linear.h: products against sums in double, activations against libm in double, gradients against
+ * sums and differences, the same bytes for any number of threads. */
 #include "kernels/linear.h"
 #include "tests/kernels/kernel_test.h"
 
 static double activation(double x, enum bt_act act)
 {
-    return act == BT_ACT_GELU ? 0.5 * x * erfc(-x * M_SQRT1_2) : act == BT_ACT_RELU ? fmax(x, 0) : act == BT_ACT_TANH ? tanh(x) : x;
+    return act == BT_ACT_GELU   ? 0.5 * x * erfc(-x * M_SQRT1_2)
+           : act == BT_ACT_RELU ? fmax(x, 0)
+           : act == BT_ACT_TANH ? tanh(x)
+                                : x;
 }
 
 static double activation_slope(double x, enum bt_act act)
@@ -22,16 +25,24 @@ static double activation_slope(double x, enum bt_act act)
 /* A linear map in double. */
 struct reference {
     size_t rows, in, out;
-    float *x, *weight, *bias, *dy;               /* host */
+    float *x, *weight, *bias, *dy; /* host */
     double *pre, *y, *dx, *dweight, *dbias;
 };
 
 static void reference_make(struct reference *r, size_t rows, size_t in, size_t out, enum bt_act act)
 {
-    *r = (struct reference){ rows, in, out, host_noise(rows * in, 1), host_noise(out * in, 2), host_noise(out, 3),
-                             host_noise(rows * out, 4), calloc(rows * out + 1, sizeof(double)),
-                             calloc(rows * out + 1, sizeof(double)), calloc(rows * in + 1, sizeof(double)),
-                             calloc(out * in + 1, sizeof(double)), calloc(out + 1, sizeof(double)) };
+    *r = (struct reference){ rows,
+                             in,
+                             out,
+                             host_noise(rows * in, 1),
+                             host_noise(out * in, 2),
+                             host_noise(out, 3),
+                             host_noise(rows * out, 4),
+                             calloc(rows * out + 1, sizeof(double)),
+                             calloc(rows * out + 1, sizeof(double)),
+                             calloc(rows * in + 1, sizeof(double)),
+                             calloc(out * in + 1, sizeof(double)),
+                             calloc(out + 1, sizeof(double)) };
     for (size_t i = 0; i < out * in; i++) /* as a layer begins: outputs of size one */
         r->weight[i] /= sqrtf((float)in);
     for (size_t i = 0; i < rows; i++)
@@ -65,13 +76,16 @@ static void reference_free(struct reference *r)
 }
 
 /* Forward and backward of one shape; gradients begin at what is there already. */
-static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size_t out, enum bt_act act, bool packed)
+static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size_t out, enum bt_act act,
+                        bool packed)
 {
     struct reference r;
     reference_make(&r, rows, in, out, act);
-    float *x = dev_new(b, r.x, rows * in), *weight = dev_new(b, r.weight, out * in), *bias = dev_new(b, r.bias, out);
+    float *x = dev_new(b, r.x, rows * in), *weight = dev_new(b, r.weight, out * in),
+          *bias = dev_new(b, r.bias, out);
     float *dy = dev_new(b, r.dy, rows * out), *y = dev_zeros(b, rows * out), *pre = dev_zeros(b, rows * out);
-    float *dx = dev_new(b, r.x, rows * in), *dweight = dev_new(b, r.weight, out * in), *dbias = dev_new(b, r.bias, out);
+    float *dx = dev_new(b, r.x, rows * in), *dweight = dev_new(b, r.weight, out * in),
+          *dbias = dev_new(b, r.bias, out);
 
     for (size_t i = 0; i < rows * in; i++)
         r.dx[i] += (double)r.x[i];
@@ -81,20 +95,21 @@ static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size
         r.dbias[i] += (double)r.bias[i];
     if (packed)
         CHECK(b->linear->pack(b->queue, weight, in, out) == BT_OK);
-    CHECK(b->linear->forward(b->queue, y, act == BT_ACT_GELU ? pre : NULL, x, weight, bias, act, rows, in, out) == BT_OK);
+    CHECK(b->linear->forward(b->queue, y, act == BT_ACT_GELU ? pre : NULL, x, weight, bias, act, rows, in,
+                             out) == BT_OK);
     check_near(b, y, r.y, rows * out, 2e-6);
     if (act == BT_ACT_GELU) {
         check_near(b, pre, r.pre, rows * out, 2e-6);
         CHECK(b->linear->forward(b->queue, y, NULL, x, weight, bias, act, rows, in, out) == BT_OK);
         check_near(b, y, r.y, rows * out, 2e-6);
     }
-    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, act == BT_ACT_GELU ? pre : y, x, weight, act, rows,
-                              in, out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, act == BT_ACT_GELU ? pre : y, x, weight, act,
+                              rows, in, out) == BT_OK);
     check_near(b, dx, r.dx, rows * in, 5e-6);
     check_near(b, dweight, r.dweight, out * in, 5e-6);
     check_near(b, dbias, r.dbias, out, 5e-6);
-    CHECK(b->linear->backward(b->queue, NULL, NULL, NULL, dy, act == BT_ACT_GELU ? pre : y, x, weight, act, rows, in,
-                              out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, NULL, NULL, NULL, dy, act == BT_ACT_GELU ? pre : y, x, weight, act,
+                              rows, in, out) == BT_OK);
     if (packed)
         b->linear->unpack(b->queue, weight);
     dev_free(b, x, weight, bias, dy, y, pre, dx, dweight, dbias);
@@ -103,9 +118,9 @@ static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size
 
 static void test_shapes(const struct bt_backend *b)
 {
-    static const size_t shapes[][3] = { { 0, 3, 4 },    { 1, 1, 1 },     { 1, 7, 5 },      { 5, 1, 3 },
-                                        { 3, 300, 1 },  { 129, 10, 12 }, { 130, 128, 257 }, { 70, 384, 512 },
-                                        { 33, 512, 256 } };
+    static const size_t shapes[][3] = { { 0, 3, 4 },       { 1, 1, 1 },      { 1, 7, 5 },
+                                        { 5, 1, 3 },       { 3, 300, 1 },    { 129, 10, 12 },
+                                        { 130, 128, 257 }, { 70, 384, 512 }, { 33, 512, 256 } };
 
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (enum bt_act act = BT_ACT_NONE; act <= BT_ACT_TANH; act++)
@@ -127,16 +142,19 @@ static void test_without_bias(const struct bt_backend *b)
 static void test_repack(const struct bt_backend *b)
 {
     size_t rows = 40, in = 256, out = 8;
-    float *weight = dev_noise(b, in * out, 1), *dy = dev_noise(b, rows * out, 2), *x = dev_noise(b, rows * in, 3);
+    float *weight = dev_noise(b, in * out, 1), *dy = dev_noise(b, rows * out, 2),
+          *x = dev_noise(b, rows * in, 3);
     float *dx = dev_zeros(b, rows * in), *zero = calloc(rows * in, sizeof *zero);
 
     CHECK(b->linear->pack(b->queue, weight, in, out) == BT_OK);
-    CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, NULL, x, weight, BT_ACT_NONE, rows, in, out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, NULL, x, weight, BT_ACT_NONE, rows, in, out) ==
+          BT_OK);
     b->linear->unpack(b->queue, weight);
     CHECK(b->zero(b->queue, weight, in * out * sizeof *weight) == BT_OK);
     CHECK(b->zero(b->queue, dx, rows * in * sizeof *dx) == BT_OK);
     CHECK(b->linear->pack(b->queue, weight, in, out) == BT_OK);
-    CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, NULL, x, weight, BT_ACT_NONE, rows, in, out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, NULL, x, weight, BT_ACT_NONE, rows, in, out) ==
+          BT_OK);
     check_near(b, dx, zero, rows * in, 0);
     b->linear->unpack(b->queue, weight);
     b->linear->unpack(b->queue, weight);
@@ -168,7 +186,8 @@ static void test_activations(const struct bt_backend *b)
         dx = dev_zeros(b, N);
         CHECK(b->linear->forward(b->queue, out, NULL, in, w, NULL, act, N, 1, 1) == BT_OK);
         check_near(b, out, y, N, 1e-7);
-        CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, act == BT_ACT_GELU ? in : out, in, w, act, N, 1, 1) == BT_OK);
+        CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, act == BT_ACT_GELU ? in : out, in, w, act, N,
+                                  1, 1) == BT_OK);
         check_near(b, dx, slope, N, 4e-7);
         dev_free(b, in, dy, w, out, dx);
     }
@@ -182,7 +201,8 @@ static void work(const struct bt_backend *b, float *result)
     float *dx = dev_zeros(b, rows * in), *dweight = dev_zeros(b, out * in), *dbias = dev_zeros(b, out);
 
     CHECK(b->linear->forward(b->queue, y, pre, x, weight, bias, BT_ACT_GELU, rows, in, out) == BT_OK);
-    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, pre, x, weight, BT_ACT_GELU, rows, in, out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, pre, x, weight, BT_ACT_GELU, rows, in, out) ==
+          BT_OK);
     dev_get(b, result, y, rows * out * sizeof *y);
     dev_get(b, result += rows * out, dx, rows * in * sizeof *y);
     dev_get(b, result += rows * in, dweight, out * in * sizeof *y);

@@ -12,8 +12,9 @@
 #include "libcommon/stream/stream.h"
 #include "tests/stream/scratch.h"
 
-static const struct bt_writer_options defaults = { .schema = &bt_schema_sample, .provenance = true,
-                                                   .options_hash = "0123", .per_shard = 100 };
+static const struct bt_writer_options defaults = {
+    .schema = &bt_schema_sample, .provenance = true, .options_hash = "0123", .per_shard = 100
+};
 
 static void fill(struct bt_record *rec, int i, int variant)
 {
@@ -29,8 +30,8 @@ static void fill(struct bt_record *rec, int i, int variant)
 }
 
 /* Inputs 0..count-1: every seventh is rejected, every eleventh gives nothing. */
-static int write_inputs(const char *path, int count, const struct bt_writer_options *options, uint64_t *content,
-                        struct bt_err *err)
+static int write_inputs(const char *path, int count, const struct bt_writer_options *options,
+                        uint64_t *content, struct bt_err *err)
 {
     struct bt_record *rec = bt_record_new();
     struct bt_writer *w = NULL;
@@ -88,7 +89,8 @@ static void test_write_and_read(void)
     CHECK_OK(write_inputs(scratch("a.lmdb"), 950, &defaults, &undisturbed, &err), &err);
     check_set(scratch("a.lmdb"), 950);
     CHECK(!bt_path_exists(scratch("a.lmdb/.ingest")));
-    CHECK(bt_path_exists(scratch("a.lmdb/shard-000009.mdb")) && !bt_path_exists(scratch("a.lmdb/shard-000010.mdb")));
+    CHECK(bt_path_exists(scratch("a.lmdb/shard-000009.mdb")) &&
+          !bt_path_exists(scratch("a.lmdb/shard-000010.mdb")));
     char *rejects = get_file(scratch("a.lmdb/rejects.jsonl"), &size);
     CHECK(strstr(rejects, "{\"n\":0,\"code\":\"IMG_CORRUPT\",\"src\":\"x.tar\",\"off\":3}\n") == rejects);
     CHECK(strstr(rejects, "\n{\"end\":true,\"n\":136,\"by_code\":{\"IMG_CORRUPT\":136}}\n") != NULL);
@@ -166,7 +168,8 @@ static void test_kill_and_go_on(void)
     CHECK(!bt_path_exists(scratch("k.lmdb/.ingest")));
 }
 
-/* A disk that is full for a while, in the shape of a limit on the size of files: an error with status 74, and nothing lost. */
+/* A disk that is full for a while, in the shape of a limit on the size of files: an error with status 74, and
+ * nothing lost. */
 static void test_no_space_and_go_on(void)
 {
     struct bt_err err = { 0 };
@@ -267,12 +270,12 @@ static void test_double_ids(void)
     CHECK_OK(bt_writer_open(&w, scratch("d.lmdb"), &defaults, &err), &err);
     bt_writer_max_rejects(w, 1e9);
     for (int i = 0; i < 6; i++) {
-        fill(rec, i / 2, i == 3);                  /* 0 0 1 1' 2 2 */
+        fill(rec, i / 2, i == 3); /* 0 0 1 1' 2 2 */
         CHECK_OK(bt_writer_put(w, rec, &err), &err);
     }
     CHECK_INT(bt_writer_written(w), 3);
     CHECK_INT(bt_writer_rejected(w), 1);
-    bt_writer_close(w);                            /* and now against what is on disk */
+    bt_writer_close(w); /* and now against what is on disk */
     CHECK_OK(bt_writer_open(&w, scratch("d.lmdb"), &defaults, &err), &err);
     bt_writer_max_rejects(w, 1e9);
     for (int i = 0; i < 8; i++) {
@@ -280,7 +283,7 @@ static void test_double_ids(void)
         CHECK_OK(bt_writer_put(w, rec, &err), &err);
     }
     fill(rec, 0, 0);
-    for (int i = 8; i < 104; i++)                  /* into the next shard, where id 0 is new, and counted at the end */
+    for (int i = 8; i < 104; i++) /* into the next shard, where id 0 is new, and counted at the end */
         CHECK_OK(bt_writer_put(w, rec, &err), &err);
     CHECK_OK(bt_writer_finish(w, &err), &err);
     CHECK_INT(bt_writer_written(w), 4);
@@ -362,7 +365,8 @@ static void *read_some(void *data)
     for (uint64_t i = 0; i < 3000; i++) {
         uint64_t index = (job->start + i * 37) % n;
 
-        if (bt_shard_set_read(job->set, index, rec, &err) || bt_record_get(rec, "index").integer != (int64_t)index)
+        if (bt_shard_set_read(job->set, index, rec, &err) ||
+            bt_record_get(rec, "index").integer != (int64_t)index)
             job->wrong++;
     }
     bt_record_free(rec);
@@ -434,13 +438,13 @@ static void test_foreign_files(void)
         size_t size;
         int status;
     } cases[] = {
-        { 16, "\0", 1, BT_ERR_LMDB_STRUCT },          /* magic */
+        { 16, "\0", 1, BT_ERR_LMDB_STRUCT }, /* magic */
         { 20, "\2", 1, BT_ERR_LMDB_VERSION },
         { 4096 + 20, "\2", 1, BT_ERR_LMDB_VERSION },
-        { 10, "\1", 1, BT_ERR_LMDB_STRUCT },          /* no meta page */
-        { 24, "\1", 1, BT_ERR_LMDB_STRUCT },          /* fixed address */
-        { 40, "\1\1", 2, BT_ERR_LMDB_STRUCT },        /* page size */
-        { 88 + 4, "\4", 1, BT_ERR_LMDB_STRUCT },      /* duplicates */
+        { 10, "\1", 1, BT_ERR_LMDB_STRUCT },            /* no meta page */
+        { 24, "\1", 1, BT_ERR_LMDB_STRUCT },            /* fixed address */
+        { 40, "\1\1", 2, BT_ERR_LMDB_STRUCT },          /* page size */
+        { 88 + 4, "\4", 1, BT_ERR_LMDB_STRUCT },        /* duplicates */
         { 136, "\xff\xff\xff", 3, BT_ERR_LMDB_STRUCT }, /* more pages than there are */
         { 128, "\xff\xff\xff", 3, BT_ERR_LMDB_STRUCT }, /* root outside */
     };
@@ -453,7 +457,8 @@ static void test_foreign_files(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         patch(scratch("foreign.lmdb/shard-000000.mdb"), cases[i].at, cases[i].bytes, cases[i].size);
         if (cases[i].at == 136 || cases[i].at == 128) /* in whichever meta page counts */
-            patch(scratch("foreign.lmdb/shard-000000.mdb"), cases[i].at + 4096, cases[i].bytes, cases[i].size);
+            patch(scratch("foreign.lmdb/shard-000000.mdb"), cases[i].at + 4096, cases[i].bytes,
+                  cases[i].size);
         CHECK_INT(open_and_read(scratch("foreign.lmdb"), &err), cases[i].status);
         bt_err_clear(&err);
         put_file(scratch("foreign.lmdb/shard-000000.mdb"), good, size);

@@ -167,12 +167,12 @@ static void test_counts_beyond_the_bytes(void)
 
 static void test_depth(void)
 {
-    for (int arrays = 15; arrays <= 16; arrays++) {
+    for (int arrays = 15; arrays <= 16; arrays++) { /* the map around them is the first level */
         uint8_t body[32] = { 0x81, 0xA1, 'a' };
 
         memset(body + 3, 0x91, (size_t)arrays);
         body[3 + arrays] = 0xC0;
-        CHECK_INT(decode(body, (size_t)arrays + 4), arrays == 15 ? BT_OK : BT_ERR_BT_BODY); /* the map is the first */
+        CHECK_INT(decode(body, (size_t)arrays + 4), arrays == 15 ? BT_OK : BT_ERR_BT_BODY);
     }
 }
 

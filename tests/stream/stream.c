@@ -33,7 +33,8 @@ static void write_stream(const char *path, int first, int count, const struct bt
 }
 
 /* How a stream ends, and how many records came before. */
-static int read_with(const char *path, const struct bt_reader_options *options, uint64_t *count, uint64_t *sum)
+static int read_with(const char *path, const struct bt_reader_options *options, uint64_t *count,
+                     uint64_t *sum)
 {
     struct bt_record *rec = bt_record_new();
     struct bt_reader *r = NULL;
@@ -193,7 +194,8 @@ static void test_joined_by_zstd(void)
     memcpy(plain + size, plain, size);
     bound = ZSTD_compressBound(2 * size);
     packed = malloc(bound);
-    bound = ZSTD_compress(packed, bound, plain, 2 * size, 1); /* as `cat a b | zstd` does: two segments in a frame */
+    bound = ZSTD_compress(packed, bound, plain, 2 * size,
+                          1); /* as `cat a b | zstd` does: two segments in a frame */
     CHECK_INT(read_bytes(packed, bound, &count), BT_END);
     CHECK_INT(count, 6);
     free(plain);
@@ -204,7 +206,8 @@ static void test_mixed(void)
 {
     struct bt_writer_options tokens = { .schema = &bt_schema_tokens, .force = true };
     struct bt_writer_options sample = { .schema = &bt_schema_sample, .force = true };
-    struct bt_reader_options only_tokens = { .schemas = (const struct bt_schema *const[]){ &bt_schema_tokens, NULL } };
+    struct bt_reader_options only_tokens = { .schemas = (const struct bt_schema *const[]){ &bt_schema_tokens,
+                                                                                           NULL } };
     struct bt_err err = { 0 };
     uint64_t count;
 
@@ -233,7 +236,9 @@ static void test_segments(void)
     uint64_t count;
 
     for (uint64_t i = 0; i < 3; i++) {
-        struct bt_writer_options part = { .schema = &bt_schema_sample, .force = true, .seg_i = i, .seg_of = 3 };
+        struct bt_writer_options part = {
+            .schema = &bt_schema_sample, .force = true, .seg_i = i, .seg_of = 3
+        };
         char name[10];
 
         snprintf(name, sizeof name, "%d.bt", (int)i);
@@ -391,7 +396,8 @@ static void test_frame_types(void)
     write_stream(scratch("a.bt"), 0, 1, NULL);
     CHECK_INT(read_after_begin('Q', "\x80", 1, &count), BT_ERR_BT_TYPE);
     CHECK_INT(read_after_begin('@', "\x80", 1, &count), BT_ERR_BT_TYPE);
-    CHECK_INT(read_after_begin('q', "\x80", 1, &count), BT_ERR_BT_TRUNC); /* skipped, and then nothing comes */
+    CHECK_INT(read_after_begin('q', "\x80", 1, &count),
+              BT_ERR_BT_TRUNC); /* skipped, and then nothing comes */
     CHECK_INT(read_after_begin('p', "\x80", 1, &count), BT_ERR_BT_TRUNC);
     CHECK_INT(read_after_begin('X', "\x80", 1, &count), BT_ERR_BT_ABORT);
     CHECK_INT(read_after_begin('R', "\x80", 1, &count), BT_ERR_BT_SEQ);
@@ -510,8 +516,9 @@ static void test_abort_through_a_pipe(void)
 
 static void test_carried_on(void)
 {
-    struct bt_writer_options options = { .schema = &bt_schema_sample, .force = true, .provenance = true,
-                                         .options_hash = "abcd" };
+    struct bt_writer_options options = {
+        .schema = &bt_schema_sample, .force = true, .provenance = true, .options_hash = "abcd"
+    };
     struct bt_writer *w = NULL;
     struct bt_reader *r = NULL;
     struct bt_err err = { 0 };
@@ -538,15 +545,21 @@ static void test_carried_on(void)
     bt_reader_close(r);
     size_t size = 0;
     char *data = get_file(scratch("two.bt"), &size);
-    CHECK(memmem(data, size, "in.json", 7) && memmem(data, size, "vocab.txt", 9) && !memmem(data, size, "where", 5));
+    CHECK(memmem(data, size, "in.json", 7) && memmem(data, size, "vocab.txt", 9) &&
+          !memmem(data, size, "where", 5));
     free(data);
 }
 
 static void test_rejects(void)
 {
     struct bt_writer_options options = { .schema = &bt_schema_sample, .force = true };
-    struct bt_reject reject = { .code = "IMG_TRUNCATED", .src = "00012.tar", .member = "a\xff\n.jpg", .id = "000123",
-                                .detail = "cut \"here\"", .off = 40960, .bytes = -1 };
+    struct bt_reject reject = { .code = "IMG_TRUNCATED",
+                                .src = "00012.tar",
+                                .member = "a\xff\n.jpg",
+                                .id = "000123",
+                                .detail = "cut \"here\"",
+                                .off = 40960,
+                                .bytes = -1 };
     struct bt_writer *w = NULL;
     struct bt_err err = { 0 };
     size_t size = 0;
@@ -560,9 +573,11 @@ static void test_rejects(void)
     CHECK_OK(bt_writer_finish(w, &err), &err);
     bt_writer_close(w);
     char *data = get_file(scratch("rejects.jsonl"), &size);
-    CHECK_STR(data, "{\"n\":0,\"code\":\"IMG_TRUNCATED\",\"src\":\"00012.tar\",\"member\":\"a\xc3\xbf\\n.jpg\",\"off\":40960,"
+    CHECK_STR(data, "{\"n\":0,\"code\":\"IMG_TRUNCATED\",\"src\":\"00012.tar\",\"member\":\"a\xc3\xbf\\n."
+                    "jpg\",\"off\":40960,"
                     "\"id\":\"000123\",\"detail\":\"cut \\\"here\\\"\"}\n"
-                    "{\"n\":1,\"code\":\"IMG_TRUNCATED\",\"src\":\"00012.tar\",\"member\":\"a\xc3\xbf\\n.jpg\",\"off\":40960,"
+                    "{\"n\":1,\"code\":\"IMG_TRUNCATED\",\"src\":\"00012.tar\",\"member\":\"a\xc3\xbf\\n."
+                    "jpg\",\"off\":40960,"
                     "\"id\":\"000123\",\"detail\":\"cut \\\"here\\\"\"}\n"
                     "{\"end\":true,\"n\":2,\"by_code\":{\"IMG_TRUNCATED\":2}}\n");
     free(data);

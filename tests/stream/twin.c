@@ -51,7 +51,9 @@ static bool same_bytes(const char *a, const char *b)
 static void write_all_kinds(const char *path)
 {
     static const double numbers[] = { 0.0, -0.0, 1.0, 0.1, 1e300, 5e-324, -2.5, 1.0 / 3 };
-    static const int64_t integers[] = { 0, -1, 127, 128, -32, -33, 65536, 9007199254740991, -9007199254740991 };
+    static const int64_t integers[] = {
+        0, -1, 127, 128, -32, -33, 65536, 9007199254740991, -9007199254740991
+    };
     struct bt_writer_options options = { .schema = &bt_schema_sample, .force = true, .provenance = true };
     struct bt_record *rec = bt_record_new();
     struct bt_writer *w = NULL;
@@ -68,7 +70,12 @@ static void write_all_kinds(const char *path)
         CHECK_OK(bt_record_set_bin(rec, "image", "\0\xff\x10\x83zzzzzzzzzz", (size_t)i, &err), &err);
         CHECK_OK(bt_record_set_float(rec, "float", numbers[i % 8], &err), &err);
         CHECK_OK(bt_record_set_int(rec, "int", integers[i % 9], &err), &err);
-        CHECK_OK(bt_record_set_float(rec, "nan", i % 3 == 0 ? (double)NAN : i % 3 == 1 ? (double)INFINITY : -(double)INFINITY, &err), &err);
+        CHECK_OK(bt_record_set_float(rec, "nan",
+                                     i % 3 == 0   ? (double)NAN
+                                     : i % 3 == 1 ? (double)INFINITY
+                                                  : -(double)INFINITY,
+                                     &err),
+                 &err);
         CHECK_OK(bt_record_set_str(rec, "type", "a\"\\\n\t\x01\x7f\xf0\x9f\x98\x80", 11, &err), &err);
         CHECK_OK(bt_record_set_bool(rec, "$bin", i % 2, &err), &err);
         bt_record_begin(rec, "nested");
@@ -141,7 +148,9 @@ static void test_users_lines(void)
     CHECK(strstr(back, "{\"type\":\"record\",\"n\":0,\"id\":\"a\",\"$type\":\"mine\"}\n"
                        "{\"type\":\"record\",\"n\":1,\"text\":\"b\",\"id\":\"3\"}\n") != NULL);
     free(back);
-    CHECK_INT(from_text("{\"type\":\"record\",\"n\":5,\"id\":\"a\"}\n{\"type\":\"record\",\"n\":9,\"id\":\"b\"}\n"), BT_OK);
+    CHECK_INT(
+        from_text("{\"type\":\"record\",\"n\":5,\"id\":\"a\"}\n{\"type\":\"record\",\"n\":9,\"id\":\"b\"}\n"),
+        BT_OK);
     CHECK_INT(from_text("{\"id\":\"a\"}"), BT_OK); /* with a warning */
     CHECK_INT(from_text("{\"id\":\"a\""), BT_ERR_JSON_TRUNC);
     CHECK_INT(from_text("{\"id\":\"a\"\n"), BT_ERR_JSON);
@@ -167,9 +176,9 @@ static void test_expectations(void)
     CHECK_INT(from_json(scratch("two.jsonl"), scratch("two.bt"), 0, NULL), BT_OK);
 }
 
-#define BEGIN "{\"bt\":1,\"type\":\"begin\",\"minor\":0,\"schema\":\"bt.sample/1\"}\n"
+#define BEGIN     "{\"bt\":1,\"type\":\"begin\",\"minor\":0,\"schema\":\"bt.sample/1\"}\n"
 #define RECORD(n) "{\"type\":\"record\",\"n\":" #n ",\"id\":\"x\"}\n"
-#define END(n) "{\"type\":\"end\",\"n\":" #n ",\"status\":\"complete\"}\n"
+#define END(n)    "{\"type\":\"end\",\"n\":" #n ",\"status\":\"complete\"}\n"
 
 static void test_frames_in_order(void)
 {
