@@ -280,7 +280,8 @@ static int fill_text(struct bt_loader *l, struct bt_batch *b, size_t row, uint32
 {
     const struct bt_config *c = l->config;
     struct bt_draw d = bt_draw((uint64_t)l->recipe->seed, BT_DRAW_CAPTION, pass, index);
-    uint32_t choice = (uint32_t)bt_draw_below(&d, bt_sample_texts(l->rec));
+    size_t texts = bt_sample_texts(l->rec);
+    uint32_t choice = texts ? (uint32_t)bt_draw_below(&d, texts) : 0;
     size_t room = (size_t)l->recipe->max_text, n = 0;
     int32_t prompt;
     int rc = BT_OK;

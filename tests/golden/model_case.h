@@ -1,5 +1,5 @@
-/* One golden case of the networks: its files, comparisons with what it expects, and their lines of TAP. The layout of a case
- * and the tolerances are those of models/README.md. */
+/* One golden case of the networks: its files, comparisons with what it expects, and their lines of TAP. The
+ * layout of a case and the tolerances are those of models/README.md. */
 #ifndef BT_GOLDEN_MODEL_CASE_H
 #define BT_GOLDEN_MODEL_CASE_H
 
@@ -60,7 +60,10 @@ static bool golden_open(struct golden *g, const struct bt_backend *backend, cons
 {
     char *path[3];
 
-    *g = (struct golden){ .backend = backend, .name = name, .folder = bt_format("%s/%s", dir, name), .arena = bt_arena_new(1 << 20) };
+    *g = (struct golden){ .backend = backend,
+                          .name = name,
+                          .folder = bt_format("%s/%s", dir, name),
+                          .arena = bt_arena_new(1 << 20) };
     path[0] = bt_format("%s/config.json", g->folder);
     path[1] = bt_format("%s/inputs.safetensors", g->folder);
     path[2] = bt_format("%s/expected.safetensors", g->folder);
@@ -112,24 +115,43 @@ static int32_t token(struct golden *g, const char *key)
 /* The model's sizes; no dropout, as in the cases. */
 static struct bt_config config_of(struct golden *g)
 {
-    struct bt_bert_config bert = { .hidden = dim(g, "bert_hidden"), .layers = dim(g, "bert_layers"), .heads = dim(g, "bert_heads"),
-                                   .ffn = dim(g, "bert_ffn"), .vocab = dim(g, "bert_vocab"), .positions = dim(g, "bert_max_pos"),
-                                   .eps = real_dim(g, "bert_ln_eps"), .init_std = 0.02f };
+    struct bt_bert_config bert = { .hidden = dim(g, "bert_hidden"),
+                                   .layers = dim(g, "bert_layers"),
+                                   .heads = dim(g, "bert_heads"),
+                                   .ffn = dim(g, "bert_ffn"),
+                                   .vocab = dim(g, "bert_vocab"),
+                                   .positions = dim(g, "bert_max_pos"),
+                                   .eps = real_dim(g, "bert_ln_eps"),
+                                   .init_std = 0.02f };
     struct bt_config c = {
-        .vit = { .image_size = dim(g, "image_size"), .patch = dim(g, "patch_size"), .width = dim(g, "vit_width"),
-                 .depth = dim(g, "vit_depth"), .heads = dim(g, "vit_heads"), .mlp = dim(g, "vit_mlp_hidden"),
-                 .eps = real_dim(g, "vit_ln_eps"), .init_std = 0.02f },
+        .vit = { .image_size = dim(g, "image_size"),
+                 .patch = dim(g, "patch_size"),
+                 .width = dim(g, "vit_width"),
+                 .depth = dim(g, "vit_depth"),
+                 .heads = dim(g, "vit_heads"),
+                 .mlp = dim(g, "vit_mlp_hidden"),
+                 .eps = real_dim(g, "vit_ln_eps"),
+                 .init_std = 0.02f },
         .qformer = bert,
         .pformer = bert,
-        .opt = { .hidden = dim(g, "opt_hidden"), .layers = dim(g, "opt_layers"), .heads = dim(g, "opt_heads"),
-                 .ffn = dim(g, "opt_ffn"), .vocab = dim(g, "opt_vocab"), .positions = dim(g, "opt_max_pos"), .eps = 1e-5f,
+        .opt = { .hidden = dim(g, "opt_hidden"),
+                 .layers = dim(g, "opt_layers"),
+                 .heads = dim(g, "opt_heads"),
+                 .ffn = dim(g, "opt_ffn"),
+                 .vocab = dim(g, "opt_vocab"),
+                 .positions = dim(g, "opt_max_pos"),
+                 .eps = 1e-5f,
                  .init_std = 0.02f },
         .queries = dim(g, "num_query_tokens"),
         .embed = dim(g, "embed_dim"),
         .cross_every = dim(g, "cross_attention_freq"),
         .ln_vision_eps = real_dim(g, "ln_vision_eps"),
-        .cls = token(g, "bert_cls"), .sep = token(g, "bert_sep"), .mask = token(g, "bert_mask"), .dec = token(g, "bert_dec"),
-        .bos = token(g, "opt_bos"), .pad = token(g, "opt_pad"),
+        .cls = token(g, "bert_cls"),
+        .sep = token(g, "bert_sep"),
+        .mask = token(g, "bert_mask"),
+        .dec = token(g, "bert_dec"),
+        .bos = token(g, "opt_bos"),
+        .pad = token(g, "opt_pad"),
     };
 
     c.pformer.vocab--; /* without [DEC] */
@@ -231,8 +253,8 @@ static float *expected_floats(struct golden *g, struct tally *t, const char *nam
     return want;
 }
 
-static void compare(struct golden *g, struct tally *t, const char *name, const float *got, size_t count, double tolerance,
-                    enum measure measure)
+static void compare(struct golden *g, struct tally *t, const char *name, const float *got, size_t count,
+                    double tolerance, enum measure measure)
 {
     const float *want = expected_floats(g, t, name, count);
     double largest = 0, worst = 0;
@@ -240,7 +262,8 @@ static void compare(struct golden *g, struct tally *t, const char *name, const f
     for (size_t i = 0; want && i < count; i++)
         largest = isfinite(want[i]) ? fmax(largest, fabs((double)want[i])) : largest;
     for (size_t i = 0; want && i < count; i++) {
-        double difference = got[i] == want[i] ? 0 : fabs((double)got[i] - (double)want[i]); /* infinities may be equal */
+        double difference =
+            got[i] == want[i] ? 0 : fabs((double)got[i] - (double)want[i]); /* infinities may be equal */
         double scale = measure == ABSOLUTE ? 1 : measure == OF_EACH ? fabs((double)want[i]) : largest;
 
         if (difference > 0 || isnan(difference))
@@ -260,7 +283,8 @@ static void compare_one(struct golden *g, struct tally *t, const char *name, dou
     compare(g, t, name, &value, 1, tolerance, OF_EACH);
 }
 
-static void compare_ints(struct golden *g, struct tally *t, const char *name, const int32_t *got, size_t count)
+static void compare_ints(struct golden *g, struct tally *t, const char *name, const int32_t *got,
+                         size_t count)
 {
     const struct bt_st_tensor *e = expect(g, name);
     int32_t *want = e ? bt_arena_take(g->arena, e->count, sizeof *want) : NULL;
@@ -277,8 +301,8 @@ static void compare_ints(struct golden *g, struct tally *t, const char *name, co
 }
 
 /* Device values, compared. */
-static void compare_device(struct golden *g, struct tally *t, const char *name, const float *data, size_t count,
-                           double tolerance, enum measure measure)
+static void compare_device(struct golden *g, struct tally *t, const char *name, const float *data,
+                           size_t count, double tolerance, enum measure measure)
 {
     float *got = bt_arena_take(g->arena, count, sizeof *got);
 
@@ -293,11 +317,11 @@ static void report(struct golden *g, struct tally *t)
     if (g->err.status)
         return; /* golden_close says it */
     if (t->bad)
-        tap(false, "%s on %s: %zu of %zu %s differ, %s most, by %.3g times what may", g->name, g->backend->name, t->bad,
-            t->count, t->what, t->worst_name, t->worst);
+        tap(false, "%s on %s: %zu of %zu %s differ, %s most, by %.3g times what may", g->name,
+            g->backend->name, t->bad, t->count, t->what, t->worst_name, t->worst);
     else
-        tap(t->count > 0, "%s on %s: %zu %s, at most %.2g times what may differ", g->name, g->backend->name, t->count, t->what,
-            t->worst);
+        tap(t->count > 0, "%s on %s: %zu %s, at most %.2g times what may differ", g->name, g->backend->name,
+            t->count, t->what, t->worst);
 }
 
 /* Everything expected was compared. `internal` (ended by NULL) are names of what only shows in the losses. */
@@ -328,7 +352,7 @@ static void report_rest(struct golden *g, const char *const *internal)
 struct watch {
     struct golden *g;
     struct tally *tally;
-    const char *strip;  /* prefix that the case's names lack, or "" */
+    const char *strip; /* prefix that the case's names lack, or "" */
     size_t names;
     struct {
         char name[96];
@@ -360,7 +384,8 @@ static void watcher(void *context, struct bt_tape *tape, const char *module, str
     snprintf(name[2], sizeof name[2], "%s", module);
     for (int i = 0; i < 3; i++)
         if (expects(w->g, name[i]) && (i == 0 || w->seen[at].calls == 0))
-            compare_device(w->g, w->tally, name[i], value->data, bt_tensor_count(value), ACTIVATION_TOLERANCE, OF_LARGEST);
+            compare_device(w->g, w->tally, name[i], value->data, bt_tensor_count(value), ACTIVATION_TOLERANCE,
+                           OF_LARGEST);
     w->seen[at].calls++;
 }
 
@@ -382,20 +407,23 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Every parameter's gradient against the case's, under its name without `strip`; where the case has none it must be 0. */
+/* Every parameter's gradient against the case's, under its name without `strip`; where the case has none it
+ * must be 0. */
 static void compare_gradients(struct golden *g, struct bt_params *params, const char *strip)
 {
     struct tally t = { .what = "gradients" }, none = { .what = "parameters without a gradient" };
 
     for (size_t i = 0; i < bt_params_count(params) && !g->err.status; i++) {
         struct bt_param *p = bt_params_at(params, i);
-        size_t n = bt_tensor_count(&p->tensor), skip = strncmp(p->name, strip, strlen(strip)) == 0 ? strlen(strip) : 0;
+        size_t n = bt_tensor_count(&p->tensor),
+               skip = strncmp(p->name, strip, strlen(strip)) == 0 ? strlen(strip) : 0;
         float *got = bt_arena_take(g->arena, n, sizeof *got);
         double largest = 0;
         char name[160];
 
         snprintf(name, sizeof name, "grad/%s", p->name + skip);
-        if (!got || (p->tensor.grad && g->backend->copy_out(g->backend->queue, got, p->tensor.grad, n * sizeof *got)))
+        if (!got ||
+            (p->tensor.grad && g->backend->copy_out(g->backend->queue, got, p->tensor.grad, n * sizeof *got)))
             bt_fail(&g->err, BT_ERR_DEVICE, "gradient of %s is not to be had", p->name);
         for (size_t k = 0; k < n && p->tensor.grad; k++)
             largest = fmax(largest, fabs((double)got[k]));

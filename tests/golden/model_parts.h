@@ -12,7 +12,8 @@ static void load_params(struct golden *g, struct bt_params *params)
     size_t i;
     json_t *file;
 
-    json_array_foreach(json_object_get(g->config, "weights_files"), i, file) {
+    json_array_foreach(json_object_get(g->config, "weights_files"), i, file)
+    {
         struct bt_safetensors *st = NULL;
         char *path = bt_format("%s/%s", g->folder, json_string_value(file));
 
@@ -27,8 +28,8 @@ static void load_params(struct golden *g, struct bt_params *params)
         bt_params_ready(params, &g->err);
 }
 
-/* sum(output * probe), and the probe as the gradient of the output. The terms cancel, so the case's own sum has an error in
- * float32, which it tells. */
+/* sum(output * probe), and the probe as the gradient of the output. The terms cancel, so the case's own sum
+ * has an error in float32, which it tells. */
 static void probe_loss(struct golden *g, struct bt_tape *tape, struct bt_tensor *output)
 {
     const float *probe = input_floats(g, "probe");
@@ -75,7 +76,8 @@ static void tower_free(struct tower *t)
 }
 
 /* What the tower says of a batch of images. */
-static struct bt_tensor *tower_see(struct golden *g, struct bt_tape *tape, const struct tower *t, const char *images)
+static struct bt_tensor *tower_see(struct golden *g, struct bt_tape *tape, const struct tower *t,
+                                   const char *images)
 {
     float *host = input_floats(g, images);
     size_t shape[4];
@@ -99,7 +101,8 @@ static void second_size(struct golden *g, struct bt_tape *tape, const struct tow
     for (size_t i = 0; !g->err.status && i < bt_params_count(second.params); i++) {
         struct bt_param *to = bt_params_at(second.params, i), *from = bt_params_find(first->params, to->name);
         size_t n = bt_tensor_count(&from->tensor), n_2 = bt_tensor_count(&to->tensor);
-        float *host = bt_arena_take(g->arena, n, sizeof *host), *host_2 = bt_arena_take(g->arena, n_2, sizeof *host_2);
+        float *host = bt_arena_take(g->arena, n, sizeof *host),
+              *host_2 = bt_arena_take(g->arena, n_2, sizeof *host_2);
 
         if (!ends_with(to->name, "pos_embed")) {
             bt_params_copy(second.params, to, from);
@@ -117,7 +120,8 @@ static void second_size(struct golden *g, struct bt_tape *tape, const struct tow
         struct bt_tensor *output = tower_see(g, tape, &second, "image_2");
 
         if (output && !bt_tape_status(tape, &g->err))
-            compare_device(g, &t, "output_2", output->data, bt_tensor_count(output), ACTIVATION_TOLERANCE, OF_LARGEST);
+            compare_device(g, &t, "output_2", output->data, bt_tensor_count(output), ACTIVATION_TOLERANCE,
+                           OF_LARGEST);
         bt_tape_record(tape, true);
         report(g, &t);
     }
@@ -164,7 +168,8 @@ static void run_vit(struct golden *g)
 
         bt_tape_watch(tape, NULL, NULL);
         if (output && !bt_tape_status(tape, &g->err)) {
-            compare_device(g, &acts, "output", output->data, bt_tensor_count(output), ACTIVATION_TOLERANCE, OF_LARGEST);
+            compare_device(g, &acts, "output", output->data, bt_tensor_count(output), ACTIVATION_TOLERANCE,
+                           OF_LARGEST);
             report(g, &acts);
             probe_loss(g, tape, output);
             if (!bt_tape_backward(tape, &g->err))
@@ -187,12 +192,13 @@ static struct bt_text input_text(struct golden *g, struct bt_tape *tape, const c
 
     if (!ids || !mask)
         return (struct bt_text){ 0 };
-    return (struct bt_text){ bt_int_constant(tape, ids, batch * tokens), bt_int_constant(tape, mask, batch * tokens), batch, tokens };
+    return (struct bt_text){ bt_int_constant(tape, ids, batch * tokens),
+                             bt_int_constant(tape, mask, batch * tokens), batch, tokens };
 }
 
 /* The decoder's loss; *logits is what the case calls its output. */
-static struct bt_tensor *decoder_loss(struct golden *g, struct bt_tape *tape, const struct bt_qformer *q, struct bt_tensor *image,
-                                      struct bt_tensor **logits)
+static struct bt_tensor *decoder_loss(struct golden *g, struct bt_tape *tape, const struct bt_qformer *q,
+                                      struct bt_tensor *image, struct bt_tensor **logits)
 {
     struct bt_qformer_memory memory;
     struct bt_text text = input_text(g, tape, "decoder_ids");
@@ -214,10 +220,11 @@ static struct bt_tensor *decoder_loss(struct golden *g, struct bt_tape *tape, co
 }
 
 /* One mode forward and back; what the gradient of `image` must be is in the case, but for text alone. */
-static void qformer_mode(struct golden *g, struct bt_tape *tape, const struct bt_qformer *q, struct bt_params *params,
-                         struct bt_tensor *image, size_t queries)
+static void qformer_mode(struct golden *g, struct bt_tape *tape, const struct bt_qformer *q,
+                         struct bt_params *params, struct bt_tensor *image, size_t queries)
 {
-    struct tally acts = { .what = "activations" }, loss = { .what = "loss" }, in = { .what = "gradient of the image" };
+    struct tally acts = { .what = "activations" }, loss = { .what = "loss" },
+                 in = { .what = "gradient of the image" };
     struct watch w = { .g = g, .tally = &acts, .strip = "" };
     const char *mode = g->name + strlen("qformer_");
     struct bt_tensor *output = NULL, *total = NULL, *probed = NULL;
@@ -229,13 +236,15 @@ static void qformer_mode(struct golden *g, struct bt_tape *tape, const struct bt
     else if (strcmp(mode, "image") == 0)
         probed = output = bt_qformer_image(tape, q, image, NULL);
     else if (strcmp(mode, "itm") == 0)
-        probed = bt_slice(tape, output = bt_qformer_match(tape, q, image, input_text(g, tape, "ids")), 0, queries);
+        probed =
+            bt_slice(tape, output = bt_qformer_match(tape, q, image, input_text(g, tape, "ids")), 0, queries);
     else
         total = decoder_loss(g, tape, q, image, &output);
     bt_tape_watch(tape, NULL, NULL);
     if (bt_tape_status(tape, &g->err) || g->err.status)
         return;
-    compare_device(g, &acts, "output", output->data, bt_tensor_count(output), ACTIVATION_TOLERANCE, OF_LARGEST);
+    compare_device(g, &acts, "output", output->data, bt_tensor_count(output), ACTIVATION_TOLERANCE,
+                   OF_LARGEST);
     report(g, &acts);
     if (total) {
         compare_device(g, &loss, "loss", total->data, 1, LOSS_TOLERANCE, OF_EACH);
@@ -248,7 +257,8 @@ static void qformer_mode(struct golden *g, struct bt_tape *tape, const struct bt
         return;
     compare_gradients(g, params, "");
     if (expects(g, "grad_in/image_embeds")) {
-        compare_device(g, &in, "grad_in/image_embeds", image->grad, bt_tensor_count(image), GRADIENT_TOLERANCE, OF_LARGEST);
+        compare_device(g, &in, "grad_in/image_embeds", image->grad, bt_tensor_count(image),
+                       GRADIENT_TOLERANCE, OF_LARGEST);
         report(g, &in);
     }
     report_rest(g, NULL);
@@ -263,7 +273,8 @@ static void run_qformer(struct golden *g)
     float *host = input_floats(g, "image_embeds");
 
     if (q && !g->err.status && !bt_params_place(params, &g->err)) {
-        size_t shape[3] = { input_shape(g, "image_embeds", 0), input_shape(g, "image_embeds", 1), config.vit.width };
+        size_t shape[3] = { input_shape(g, "image_embeds", 0), input_shape(g, "image_embeds", 1),
+                            config.vit.width };
         struct bt_tensor *image = bt_constant(tape, host, 3, shape);
 
         image->trains = true; /* so that its gradient is wanted */

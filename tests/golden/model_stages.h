@@ -17,7 +17,8 @@ static struct bt_vlm *vlm_of(struct golden *g, enum bt_stage stage, bool aligned
 
     if (!g->err.status)
         bt_vlm_new(&vlm, g->backend, &config, stage, aligned, 0, &g->err);
-    json_array_foreach(json_object_get(g->config, "weights_files"), i, file) {
+    json_array_foreach(json_object_get(g->config, "weights_files"), i, file)
+    {
         char *path = bt_format("%s/%s", g->folder, json_string_value(file));
 
         if (!g->err.status)
@@ -50,7 +51,8 @@ static struct bt_token_rows token_rows(struct golden *g, const char *prefix, con
 static struct bt_batch batch_of(struct golden *g, const char *prefix)
 {
     char image[64];
-    struct bt_batch b = { .bert = token_rows(g, prefix, "text"), .prompt = token_rows(g, prefix, "pformer"),
+    struct bt_batch b = { .bert = token_rows(g, prefix, "text"),
+                          .prompt = token_rows(g, prefix, "pformer"),
                           .opt = token_rows(g, prefix, "opt") };
     const json_t *skipped = json_object_get(g->config, "prompt_length");
 
@@ -76,7 +78,8 @@ static struct bt_batch batch_of(struct golden *g, const char *prefix)
 
 static struct bt_loss_options loss_options(const struct golden *g)
 {
-    return (struct bt_loss_options){ .align_weight = (float)json_number_value(json_object_get(g->config, "loss_weight")),
+    return (struct bt_loss_options){ .align_weight =
+                                         (float)json_number_value(json_object_get(g->config, "loss_weight")),
                                      .comm = &bt_comm_single };
 }
 
@@ -97,10 +100,12 @@ static void mask_prompt(struct golden *g, struct bt_batch *b)
 /* ---- comparing a step ---- */
 
 /* Terms under the case's names; the weighted alignment is there without its weight too. */
-static void compare_losses(struct golden *g, struct bt_tape *tape, const struct bt_loss *loss, float align_weight)
+static void compare_losses(struct golden *g, struct bt_tape *tape, const struct bt_loss *loss,
+                           float align_weight)
 {
-    static const char *const names[][2] = { { "itc", "loss_itc" }, { "itm", "loss_itm" },      { "itg", "loss_lm" },
-                                            { "lm", "loss_lm" },   { "contrastive", "loss_c" }, { "vq", "loss_vq" },
+    static const char *const names[][2] = { { "itc", "loss_itc" },       { "itm", "loss_itm" },
+                                            { "itg", "loss_lm" },        { "lm", "loss_lm" },
+                                            { "contrastive", "loss_c" }, { "vq", "loss_vq" },
                                             { "align", "loss_align" } };
     struct tally t = { .what = "losses" };
     float value;
@@ -118,26 +123,32 @@ static void compare_losses(struct golden *g, struct bt_tape *tape, const struct 
     report(g, &t);
 }
 
-/* What the loss does not make on its own: logits of the language models, the P-Former's reference, the nearest words. */
-static void compare_derived(struct golden *g, struct bt_tape *tape, const struct bt_vlm *v, const struct watch *w)
+/* What the loss does not make on its own: logits of the language models, the P-Former's reference, the
+ * nearest words. */
+static void compare_derived(struct golden *g, struct bt_tape *tape, const struct bt_vlm *v,
+                            const struct watch *w)
 {
     char last[64];
-    struct bt_tensor *h = watched(w, "opt_model.model.decoder.final_layer_norm"), *p = watched(w, "Pformer.opt_proj");
+    struct bt_tensor *h = watched(w, "opt_model.model.decoder.final_layer_norm"),
+                     *p = watched(w, "Pformer.opt_proj");
 
     bt_tape_record(tape, false);
     if (expects(g, "act/opt_model.lm_head") && h) {
         h = bt_linear(tape, h, bt_opt_words(v->opt), NULL, BT_ACT_NONE);
-        compare_device(g, w->tally, "act/opt_model.lm_head", h->data, bt_tensor_count(h), ACTIVATION_TOLERANCE, OF_LARGEST);
+        compare_device(g, w->tally, "act/opt_model.lm_head", h->data, bt_tensor_count(h),
+                       ACTIVATION_TOLERANCE, OF_LARGEST);
     }
     snprintf(last, sizeof last, "Qformer.bert.encoder.layer.%zu", v->config.qformer.layers - 1);
     h = watched(w, last);
     if (expects(g, "act/Qformer.cls.predictions") && h) {
         h = bt_linear(tape, bt_qformer_transform(tape, v->qformer, h), bt_qformer_words(v->qformer),
                       bt_qformer_words_bias(v->qformer), BT_ACT_NONE);
-        compare_device(g, w->tally, "act/Qformer.cls.predictions", h->data, bt_tensor_count(h), ACTIVATION_TOLERANCE, OF_LARGEST);
+        compare_device(g, w->tally, "act/Qformer.cls.predictions", h->data, bt_tensor_count(h),
+                       ACTIVATION_TOLERANCE, OF_LARGEST);
     }
     if (expects(g, "align_reference") && p)
-        compare_device(g, w->tally, "align_reference", p->data, bt_tensor_count(p), ACTIVATION_TOLERANCE, OF_LARGEST);
+        compare_device(g, w->tally, "align_reference", p->data, bt_tensor_count(p), ACTIVATION_TOLERANCE,
+                       OF_LARGEST);
     if (expects(g, "vq_index") && p) {
         struct bt_ints *nearest = bt_nearest(tape, p, bt_opt_words(v->opt));
         int32_t *host = bt_arena_take(g->arena, nearest->count, sizeof *host);
@@ -153,8 +164,8 @@ static void compare_derived(struct golden *g, struct bt_tape *tape, const struct
 static void run_stage(struct golden *g, enum bt_stage stage, bool aligned)
 {
     /* Labels and weights of the draw only show in the losses and in the negatives that were drawn. */
-    static const char *const internal[] = { "labels", "targets_itc", "itm_labels", "lm_labels_shifted", "weights_t2i",
-                                            "weights_i2t", NULL };
+    static const char *const internal[] = { "labels",      "targets_itc", "itm_labels", "lm_labels_shifted",
+                                            "weights_t2i", "weights_i2t", NULL };
     struct tally acts = { .what = "activations" };
     struct watch w = { .g = g, .tally = &acts, .strip = "" };
     struct bt_tape *tape = bt_tape_new(g->backend, &g->err);
@@ -169,7 +180,8 @@ static void run_stage(struct golden *g, enum bt_stage stage, bool aligned)
             mask_prompt(g, &batch);
         bt_tape_watch(tape, watcher, &w);
 
-        struct bt_loss loss = g->err.status ? (struct bt_loss){ 0 } : bt_stage_loss(tape, vlm, &batch, &options);
+        struct bt_loss loss =
+            g->err.status ? (struct bt_loss){ 0 } : bt_stage_loss(tape, vlm, &batch, &options);
 
         bt_tape_watch(tape, NULL, NULL);
         if (!g->err.status && !bt_tape_status(tape, &g->err)) {
@@ -186,12 +198,30 @@ static void run_stage(struct golden *g, enum bt_stage stage, bool aligned)
     bt_tape_free(tape);
 }
 
-static void run_stage0(struct golden *g) { run_stage(g, BT_STAGE_0, true); }
-static void run_stage1(struct golden *g) { run_stage(g, BT_STAGE_1, true); }
-static void run_stage2(struct golden *g) { run_stage(g, BT_STAGE_2, true); }
-static void run_caption(struct golden *g) { run_stage(g, BT_STAGE_CAPTION, true); }
-static void run_stage1_baseline(struct golden *g) { run_stage(g, BT_STAGE_1, false); }
-static void run_stage2_baseline(struct golden *g) { run_stage(g, BT_STAGE_2, false); }
+static void run_stage0(struct golden *g)
+{
+    run_stage(g, BT_STAGE_0, true);
+}
+static void run_stage1(struct golden *g)
+{
+    run_stage(g, BT_STAGE_1, true);
+}
+static void run_stage2(struct golden *g)
+{
+    run_stage(g, BT_STAGE_2, true);
+}
+static void run_caption(struct golden *g)
+{
+    run_stage(g, BT_STAGE_CAPTION, true);
+}
+static void run_stage1_baseline(struct golden *g)
+{
+    run_stage(g, BT_STAGE_1, false);
+}
+static void run_stage2_baseline(struct golden *g)
+{
+    run_stage(g, BT_STAGE_2, false);
+}
 
 /* ---- the optimiser ---- */
 
@@ -236,9 +266,11 @@ static void compare_trained(struct golden *g, const struct bt_vlm *vlm, const st
         else if (p->tensor.trains)
             mismatch(&final, name[0], "it should not train");
         if (expects(g, name[1]))
-            compare_device(g, &moments, name[1], o->m + (p->tensor.data - flat), n, GRADIENT_TOLERANCE, OF_LARGEST);
+            compare_device(g, &moments, name[1], o->m + (p->tensor.data - flat), n, GRADIENT_TOLERANCE,
+                           OF_LARGEST);
         if (expects(g, name[2]))
-            compare_device(g, &moments, name[2], o->v + (p->tensor.data - flat), n, GRADIENT_TOLERANCE, OF_LARGEST);
+            compare_device(g, &moments, name[2], o->v + (p->tensor.data - flat), n, GRADIENT_TOLERANCE,
+                           OF_LARGEST);
     }
     report(g, &final);
     report(g, &moments);
@@ -249,7 +281,8 @@ static void run_adamw(struct golden *g)
     struct tally rates = { .what = "learning rates" }, losses = { .what = "sequence of losses" };
     const json_t *trace = json_object_get(g->config, "trace");
     size_t steps = json_array_size(trace);
-    float *lr = bt_arena_take(g->arena, steps, sizeof *lr), *loss = bt_arena_take(g->arena, steps, sizeof *loss);
+    float *lr = bt_arena_take(g->arena, steps, sizeof *lr),
+          *loss = bt_arena_take(g->arena, steps, sizeof *loss);
     struct bt_recipe recipe = recipe_of(g);
     struct bt_loss_options options = loss_options(g);
     struct bt_tape *tape = bt_tape_new(g->backend, &g->err);

@@ -1,4 +1,4 @@
-/* Golden cases of generation: beam, greedy and nucleus decoding, by the language model and by the Q-Former. */
+/* Golden cases of generation: beam, greedy and nucleus decoding, by language model and Q-Former. */
 #ifndef BT_GOLDEN_MODEL_WRITING_H
 #define BT_GOLDEN_MODEL_WRITING_H
 
@@ -15,7 +15,8 @@ struct recorder {
 static void keep(struct recorder *r, const float *logits)
 {
     for (size_t i = 0; i < r->items && r->steps < r->room; i++)
-        memcpy(r->log + (i * r->room + r->steps) * r->inner.vocab, logits + i * r->inner.vocab, r->inner.vocab * sizeof *logits);
+        memcpy(r->log + (i * r->room + r->steps) * r->inner.vocab, logits + i * r->inner.vocab,
+               r->inner.vocab * sizeof *logits);
     r->steps++;
 }
 
@@ -29,7 +30,8 @@ static int record_begin(void *context, size_t beams, float *logits, struct bt_er
     return rc;
 }
 
-static int record_next(void *context, const int32_t *tokens, const int32_t *from, float *logits, struct bt_err *err)
+static int record_next(void *context, const int32_t *tokens, const int32_t *from, float *logits,
+                       struct bt_err *err)
 {
     struct recorder *r = context;
     int rc = r->inner.next(r->inner.context, tokens, from, logits, err);
@@ -39,9 +41,11 @@ static int record_next(void *context, const int32_t *tokens, const int32_t *from
     return rc;
 }
 
-/* A run's hypotheses against the case's rows: prompt, new tokens, the end token where there is room, then pads. */
-static void compare_sequences(struct golden *g, struct tally *t, const char *name, const struct bt_hypothesis *h, size_t returns,
-                              const struct bt_prompt *prompt, const struct bt_decode_options *o)
+/* A run's hypotheses against the case's rows: prompt, new tokens, the end token where there is room, then
+ * pads. */
+static void compare_sequences(struct golden *g, struct tally *t, const char *name,
+                              const struct bt_hypothesis *h, size_t returns, const struct bt_prompt *prompt,
+                              const struct bt_decode_options *o)
 {
     const struct bt_st_tensor *e = expect(g, name);
     size_t rows = e ? (size_t)e->shape[0] : 0, width = e ? (size_t)e->shape[1] : 0, columns = prompt->columns;
@@ -65,8 +69,9 @@ static void compare_sequences(struct golden *g, struct tally *t, const char *nam
 }
 
 /* Logits of greedy steps, with the penalties that belong to what was written so far. */
-static void compare_steps(struct golden *g, struct tally *t, const char *name, struct recorder *r, const char *sequences,
-                          const struct bt_prompt *prompt, const struct bt_decode_options *o)
+static void compare_steps(struct golden *g, struct tally *t, const char *name, struct recorder *r,
+                          const char *sequences, const struct bt_prompt *prompt,
+                          const struct bt_decode_options *o)
 {
     const struct bt_st_tensor *e = expect(g, name), *s = bt_safetensors_find(g->expected, sequences);
     size_t steps = e ? (size_t)e->shape[1] : 0, vocab = r->inner.vocab;
@@ -90,8 +95,8 @@ static void compare_steps(struct golden *g, struct tally *t, const char *name, s
 }
 
 /* One run of the case's list; keys begin with its number. */
-static void one_run(struct golden *g, struct bt_captioner *c, size_t index, const struct bt_prompt *prompt, size_t items,
-                    const struct bt_decode_options *o, struct tally *ids, struct tally *scores)
+static void one_run(struct golden *g, struct bt_captioner *c, size_t index, const struct bt_prompt *prompt,
+                    size_t items, const struct bt_decode_options *o, struct tally *ids, struct tally *scores)
 {
     size_t returns = o->mode == BT_DECODE_BEAM ? o->returns : 1;
     struct bt_hypothesis *out = bt_arena_take(g->arena, items * returns, sizeof *out);
@@ -106,8 +111,9 @@ static void one_run(struct golden *g, struct bt_captioner *c, size_t index, cons
     r.log = bt_arena_take(g->arena, items * r.room * r.inner.vocab, sizeof *r.log);
 
     struct bt_scorer scorer = { &r, r.inner.vocab, record_begin, record_next };
-    int rc = o->mode == BT_DECODE_BEAM ? bt_captioner_generate(c, prompt, o, out, &g->err)
-                                       : bt_decode(&scorer, o, prompt->ids, items, prompt->columns, out, &g->err);
+    int rc = o->mode == BT_DECODE_BEAM
+                 ? bt_captioner_generate(c, prompt, o, out, &g->err)
+                 : bt_decode(&scorer, o, prompt->ids, items, prompt->columns, out, &g->err);
 
     if (rc)
         return;
@@ -140,10 +146,16 @@ static double member(const json_t *run, const char *name, const char *other, dou
 static struct bt_decode_options options_of(const json_t *run, int32_t eos, int32_t pad)
 {
     struct bt_decode_options o = {
-        .beams = (size_t)member(run, "num_beams", "", 1), .returns = (size_t)member(run, "num_captions", "", 1),
-        .max_new = (size_t)member(run, "max_length", "max_len", 0), .min_length = (size_t)member(run, "min_length", "min_len", 0),
-        .length_penalty = member(run, "length_penalty", "", 1), .repetition_penalty = member(run, "repetition_penalty", "", 1),
-        .temperature = member(run, "temperature", "", 1), .top_p = member(run, "top_p", "", 1), .eos = eos, .pad = pad,
+        .beams = (size_t)member(run, "num_beams", "", 1),
+        .returns = (size_t)member(run, "num_captions", "", 1),
+        .max_new = (size_t)member(run, "max_length", "max_len", 0),
+        .min_length = (size_t)member(run, "min_length", "min_len", 0),
+        .length_penalty = member(run, "length_penalty", "", 1),
+        .repetition_penalty = member(run, "repetition_penalty", "", 1),
+        .temperature = member(run, "temperature", "", 1),
+        .top_p = member(run, "top_p", "", 1),
+        .eos = eos,
+        .pad = pad,
     };
 
     o.mode = o.beams > 1 ? BT_DECODE_BEAM : BT_DECODE_GREEDY;
@@ -151,7 +163,8 @@ static struct bt_decode_options options_of(const json_t *run, int32_t eos, int32
 }
 
 /* Per-step distributions along a continuation that is given. */
-static void nucleus(struct golden *g, struct bt_captioner *c, const json_t *run, size_t index, size_t items, struct tally *t)
+static void nucleus(struct golden *g, struct bt_captioner *c, const json_t *run, size_t index, size_t items,
+                    struct tally *t)
 {
     char ids[64], continuation[64], probs[64];
 
@@ -163,7 +176,8 @@ static void nucleus(struct golden *g, struct bt_captioner *c, const json_t *run,
     size_t columns = input_shape(g, ids, 1), steps = input_shape(g, continuation, 1), width = columns + steps;
     struct bt_prompt prompt = { .ids = input_ints(g, ids), .columns = columns };
     const int32_t *given = input_ints(g, continuation);
-    int32_t *so_far = bt_arena_take(g->arena, items * width, sizeof *so_far), *tokens = bt_arena_take(g->arena, items, sizeof *tokens);
+    int32_t *so_far = bt_arena_take(g->arena, items * width, sizeof *so_far),
+            *tokens = bt_arena_take(g->arena, items, sizeof *tokens);
     int32_t *from = bt_arena_take(g->arena, items, sizeof *from);
     struct bt_scorer scorer;
 
@@ -181,7 +195,8 @@ static void nucleus(struct golden *g, struct bt_captioner *c, const json_t *run,
     for (size_t k = 0; k < steps && !g->err.status; k++) {
         for (size_t i = 0; i < items && k; i++)
             tokens[i] = given[i * steps + k - 1];
-        if (k ? scorer.next(scorer.context, tokens, from, logits, &g->err) : scorer.begin(scorer.context, 1, logits, &g->err))
+        if (k ? scorer.next(scorer.context, tokens, from, logits, &g->err)
+              : scorer.begin(scorer.context, 1, logits, &g->err))
             return;
         for (size_t i = 0; i < items; i++) {
             float *row = got + (i * steps + k) * scorer.vocab;
@@ -205,7 +220,8 @@ static struct bt_captioner *captioner_of(struct golden *g, const struct bt_vlm *
 
 static void run_generate_opt(struct golden *g)
 {
-    struct tally ids = { .what = "runs' ids" }, scores = { .what = "runs' scores" }, probs = { .what = "nucleus distributions" };
+    struct tally ids = { .what = "runs' ids" }, scores = { .what = "runs' scores" },
+                 probs = { .what = "nucleus distributions" };
     struct tally prefix = { .what = "prefix" };
     struct bt_vlm *vlm = vlm_of(g, BT_STAGE_2, true);
     struct bt_captioner *c = vlm ? captioner_of(g, vlm) : NULL;
@@ -214,9 +230,12 @@ static void run_generate_opt(struct golden *g)
     json_t *run;
 
     if (seen)
-        compare_device(g, &prefix, "lm_prefix", seen->data, bt_tensor_count(seen), ACTIVATION_TOLERANCE, OF_LARGEST);
-    json_array_foreach(json_object_get(g->config, "runs"), i, run) {
-        struct bt_decode_options o = options_of(run, (int32_t)number(g, g->config, "eos_token_id"), token(g, "opt_pad"));
+        compare_device(g, &prefix, "lm_prefix", seen->data, bt_tensor_count(seen), ACTIVATION_TOLERANCE,
+                       OF_LARGEST);
+    json_array_foreach(json_object_get(g->config, "runs"), i, run)
+    {
+        struct bt_decode_options o =
+            options_of(run, (int32_t)number(g, g->config, "eos_token_id"), token(g, "opt_pad"));
         char name[64], mask_name[64];
 
         snprintf(name, sizeof name, "%02zu/input_ids", i);
@@ -236,9 +255,8 @@ static void run_generate_opt(struct golden *g)
         if (!g->err.status)
             one_run(g, c, i, &prompt, items, &o, &ids, &scores);
     }
-    json_array_foreach(json_object_get(g->config, "nucleus"), i, run)
-        if (!g->err.status)
-            nucleus(g, c, run, i, items, &probs);
+    json_array_foreach(json_object_get(g->config, "nucleus"), i, run) if (!g->err.status)
+        nucleus(g, c, run, i, items, &probs);
     report(g, &prefix);
     report(g, &ids);
     report(g, &scores);
@@ -259,7 +277,8 @@ static void run_generate_qformer(struct golden *g)
 
     for (i = 0; i < items; i++)
         start[i] = token(g, "bert_dec");
-    json_array_foreach(json_object_get(g->config, "runs"), i, run) {
+    json_array_foreach(json_object_get(g->config, "runs"), i, run)
+    {
         struct bt_decode_options o = options_of(run, token(g, "bert_sep"), token(g, "bert_pad"));
 
         o.max_new--; /* the case's length counts [DEC] */

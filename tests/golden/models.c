@@ -1,5 +1,6 @@
 /* The networks, losses, optimiser and decoders against the published classes: `models DIR`, DIR laid out like
- * tests/golden/models (see its README.md). Every case on every backend; a TAP line for each kind of thing compared. */
+ * tests/golden/models (see its README.md). Every case on every backend; a TAP line for each kind of thing
+ * compared. */
 #include <dirent.h>
 
 #include "libcommon/base/file.h"
@@ -30,8 +31,12 @@ static const struct {
 
 /* By a part of the name: what such cases need and is not built. */
 static const char *const not_built[][2] = {
-    { "_t5", "FlanT5" },          { "two_ranks", "several processes in one program" }, { "retrieval", "retrieval scores" },
-    { "clip_vit", "CLIP ViT" },   { "checkpoints", "reading .pth files" },             { "", "a runner for this case" },
+    { "_t5", "FlanT5" },
+    { "two_ranks", "several processes in one program" },
+    { "retrieval", "retrieval scores" },
+    { "clip_vit", "CLIP ViT" },
+    { "checkpoints", "reading .pth files" },
+    { "", "a runner for this case" },
 };
 
 static void run_case(const struct bt_backend *backend, const char *dir, const char *name)

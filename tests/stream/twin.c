@@ -62,7 +62,7 @@ static void write_all_kinds(const char *path)
     CHECK_OK(bt_writer_open(&w, path, &options, &err), &err);
     CHECK_OK(bt_writer_must_int(w, "side", 224, &err), &err);
     for (int i = 0; i < 12; i++) {
-        char id[8];
+        char id[16];
 
         snprintf(id, sizeof id, "%d", i);
         bt_record_clear(rec);
