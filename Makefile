@@ -6,8 +6,14 @@ DESTDIR ?=
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-# CUDA=auto builds the CUDA backend where nvcc is found; 0 leaves it out; 1 insists.
+# CUDA=auto builds the CUDA backend where there is one to build; 0 leaves it out; 1 insists.
 CUDA    ?= auto
+ifeq ($(filter auto 0 1,$(CUDA)),)
+$(error CUDA=$(CUDA): use auto, 0 or 1)
+endif
+ifeq ($(CUDA)$(wildcard kernels/cuda/*.cu),1)
+$(error CUDA=1: this version has no CUDA backend; use CUDA=auto or CUDA=0)
+endif
 # The machine the kernels are compiled for; everything else runs on any x86-64 or aarch64.
 MARCH   ?= native
 # SANITIZE=address,undefined builds and tests with sanitizers, in a folder of its own.

@@ -1,5 +1,4 @@
 /* bt-generate - captions and answers for pictures, and text from the language model alone.  See bt-generate(1). */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +6,7 @@
 #include "libcommon/base/file.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/tool.h"
+#include "libcommon/generate/flow.h"
 #include "libcommon/generate/generator.h"
 
 static const char *command, *input = "-", *output = "-", *model, *tokenizer_path, *preset_name, *prompt, *rejects;
@@ -34,7 +34,7 @@ static const struct bt_option options[] = {
     BT_OPT_NUMBER(0, "temperature", &temperature, "X", "of sampling, above 0 (default 1)"),
     BT_OPT_NUMBER(0, "top-p", &top_p, "X", "of sampling, above 0 to 1 (default 0.9)"),
     BT_OPT_COUNT(0, "seed", &seed, "N", "of sampling (default 0)"),
-    BT_OPT_COUNT(0, "batch", &batch, "N", "records decoded together (default 16)"),
+    BT_OPT_COUNT(0, "batch", &batch, "N", "records decoded together"),
     BT_OPT_COUNT(0, "threads", &threads, "N", "threads of the CPU (default: all)"),
     BT_OPT_FLAG(0, "keep-image", &keep_image, "leave the picture in the prediction records"),
     BT_OPT_FLAG('l', "lines", &lines, "print id<TAB>text lines instead of records"),
@@ -67,8 +67,10 @@ static int read_preset(struct bt_preset *p, struct bt_err *err)
     p->repetition_penalty = repetition_penalty > -1e300 ? repetition_penalty : p->repetition_penalty;
     p->temperature = temperature > -1e300 ? temperature : p->temperature;
     p->top_p = top_p > -1e300 ? top_p : p->top_p;
-    p->greedy |= greedy;
-    p->sample |= sample;
+    if (greedy || sample) {
+        p->greedy = greedy;
+        p->sample = sample;
+    }
     if (!p->has_prompt && strcmp(command, "caption") != 0)
         bt_note("no preset and no --prompt: the %s is the prompt as it stands", strcmp(command, "vqa") ? "beginning mark" : "question");
     return bt_preset_check(p, err);
@@ -118,125 +120,54 @@ static int load_model(struct bt_vlm **vlm, const struct bt_backend *backend, str
     return rc;
 }
 
-/* ---- in and out ---- */
-
-struct flow {
-    struct bt_reader *in;
-    struct bt_writer *out;
-    struct bt_record *rec;
-    size_t picture; /* next of those named */
-    uint64_t number;
+struct sink {
+    struct bt_flow *flow;
     struct bt_progress progress;
+    uint64_t done;
 };
 
-static int next_picture(struct flow *f, struct bt_err *err)
+static int put(void *context, struct bt_record *rec, struct bt_err *err)
 {
-    const char *path = pictures.items[f->picture];
-    char *data = NULL;
-    size_t size = 0;
-    int rc = bt_file_read(path, (size_t)64 << 20, &data, &size, err);
+    struct sink *s = context;
+    int rc = bt_flow_put(s->flow, rec, err);
 
-    bt_record_clear(f->rec);
-    if (!rc)
-        rc = bt_record_set_str(f->rec, "id", path, strlen(path), err);
-    if (!rc)
-        rc = bt_record_set_bin(f->rec, "image", data, size, err);
-    free(data);
-    f->picture += !rc;
+    bt_progress_update(&s->progress, ++s->done, NULL);
     return rc;
 }
 
-static int next(struct flow *f, struct bt_err *err)
-{
-    if (f->in)
-        return bt_reader_next(f->in, f->rec, err);
-    return f->picture < pictures.count ? next_picture(f, err) : BT_END;
-}
-
-static int put_line(const struct bt_record *rec, const char *field, struct bt_err *err)
-{
-    struct bt_value id = bt_record_get(rec, "question_id"), text = bt_record_get(rec, field);
-
-    if (id.kind == BT_ABSENT)
-        id = bt_record_get(rec, "id");
-    if (id.kind == BT_INT)
-        printf("%lld\t", (long long)id.integer);
-    else
-        printf("%.*s\t", (int)id.size, id.data ? id.data : "");
-    for (size_t i = 0; i < text.size; i++)
-        putchar(text.data[i] == '\n' ? ' ' : text.data[i]);
-    return putchar('\n') == EOF ? bt_fail(err, BT_ERR_IO, "stdout: writing failed") : BT_OK;
-}
-
-static int sink(void *context, struct bt_record *rec, struct bt_err *err)
-{
-    struct flow *f = context;
-    const char *field = strcmp(command, "caption") == 0 ? "caption" : "answer";
-    int rc = f->out ? bt_writer_put(f->out, rec, err) : put_line(rec, field, err);
-
-    bt_progress_update(&f->progress, ++f->number, NULL);
-    return rc;
-}
-
-static int reject(struct flow *f, const char *code, struct bt_err *err)
+/* What was taken before is handed on first, so that the output keeps the order of the input. */
+static int reject(struct bt_generator *g, struct sink *s, const char *code, struct bt_err *err)
 {
     struct bt_err why = *err;
-    char place[64];
-    struct bt_value id = bt_record_get(f->rec, "id");
-    char *name = bt_format("%.*s", id.kind == BT_STR ? (int)id.size : 0, id.kind == BT_STR ? id.data : "");
+    int rc;
 
     bt_err_clear(err);
-    snprintf(place, sizeof place, "%.60s", f->in ? bt_reader_place(f->in) : "picture");
-    if (!f->out || !f->in) /* a picture that the user named: say so at once */
-        bt_warn("%s: %s", name && *name ? name : place, why.text);
-    int rc = f->out ? bt_writer_reject(f->out, &(struct bt_reject){ .code = code, .src = place, .id = name, .detail = why.text,
-                                                                    .off = -1, .bytes = -1 }, err)
-                    : BT_OK;
-
-    free(name);
-    return rc;
+    rc = bt_generator_flush(g, put, s, err);
+    return rc ? rc : bt_flow_reject(s->flow, code, &why, err);
 }
 
-static int open_flow(struct flow *f, struct bt_err *err)
+static int generate(struct bt_flow *flow, struct bt_generator *g, struct bt_err *err)
 {
-    static const struct bt_schema *const accepted[] = { &bt_schema_sample, &bt_schema_tokens, NULL };
-    struct bt_reader_options reader = { .schemas = accepted };
-    int rc = BT_OK;
-
-    lines |= strcmp(output, "-") == 0 && isatty(STDOUT_FILENO);
-    if (!pictures.count)
-        rc = bt_reader_open(&f->in, input, &reader, err);
-    if (!rc && !lines)
-        rc = bt_writer_open(&f->out, output, &(struct bt_writer_options){ .schema = &bt_schema_prediction, .from = f->in,
-                                                                         .force = force, .provenance = true }, err);
-    if (!rc && f->out && rejects)
-        rc = bt_writer_rejects_to(f->out, rejects, err);
-    if (!rc && f->out)
-        bt_writer_max_rejects(f->out, max_rejects);
-    if (!rc && !(f->rec = bt_record_new()))
-        rc = bt_fail(err, BT_ERR_MEMORY, "generate: out of memory");
-    bt_progress_start(&f->progress, command, "records", 0, pictures.count ? pictures.count : f->in ? bt_reader_count(f->in) : 0);
-    return rc;
-}
-
-static int generate(struct flow *f, struct bt_generator *g, struct bt_err *err)
-{
+    struct sink s = { .flow = flow };
+    struct bt_record *rec = NULL;
+    uint64_t number = 0;
     const char *code = NULL;
     int rc = BT_OK;
 
-    while (!rc && !(rc = next(f, err))) {
-        rc = bt_generator_put(g, f->rec, &code, err);
+    bt_progress_start(&s.progress, command, "records", 0, bt_flow_total(flow));
+    while (!rc && !(rc = bt_flow_next(flow, &rec, &number, err))) {
+        rc = bt_generator_put(g, rec, number, &code, err);
         if (rc == BT_ERR_INPUT || rc == BT_ERR_IMAGE || rc == BT_ERR_BT_BODY)
-            rc = reject(f, code, err);
+            rc = reject(g, &s, code, err);
         if (!rc && bt_generator_full(g))
-            rc = bt_generator_flush(g, sink, f, err);
+            rc = bt_generator_flush(g, put, &s, err);
         if (!rc && bt_stop_requested())
             rc = bt_fail(err, BT_ERR_STOPPED, "stopped on request");
     }
-    if (rc == BT_END && !(rc = bt_generator_flush(g, sink, f, err)) && f->out)
-        rc = bt_writer_finish(f->out, err);
+    if (rc == BT_END && !(rc = bt_generator_flush(g, put, &s, err)))
+        rc = bt_flow_finish(flow, err);
     if (!rc)
-        bt_progress_finish(&f->progress);
+        bt_progress_finish(&s.progress);
     return rc;
 }
 
@@ -247,11 +178,18 @@ static int run(struct bt_err *err)
     struct bt_vlm *vlm = NULL;
     struct bt_tokenizer *tokenizer = NULL;
     struct bt_generator *generator = NULL;
-    struct flow flow = { 0 };
+    struct bt_flow *flow = NULL;
+    bool writes_captions = strcmp(command, "caption") == 0, sees = strcmp(command, "text") != 0;
+    const char *field = writes_captions ? "caption" : "answer";
+    struct bt_flow_options ends = { .input = input, .pictures = &pictures, .output = output, .field = field, .force = force,
+                                    .lines = lines || (strcmp(output, "-") == 0 && isatty(STDOUT_FILENO)), .rejects = rejects,
+                                    .max_rejects = max_rejects };
     int rc = read_preset(&preset, err);
 
-    if (!rc && batch < 1)
-        rc = bt_fail(err, BT_ERR_USAGE, "--batch: must be at least 1");
+    if (!rc && (batch < 1 || batch > 65536))
+        rc = bt_fail(err, BT_ERR_USAGE, "--batch: must be 1 to 65536");
+    if (!rc && !sees && pictures.count)
+        rc = bt_fail(err, BT_ERR_USAGE, "text: looks at no pictures; name records with --input");
     if (!rc && !weights.count)
         rc = bt_fail(err, BT_ERR_USAGE, "--weights: name the checkpoint, and the frozen parts it was trained with");
     if (!rc && !(backend = bt_backend_cpu((int)threads, err)))
@@ -261,19 +199,16 @@ static int run(struct bt_err *err)
     if (!rc)
         rc = load_model(&vlm, backend, err);
     if (!rc)
-        rc = open_flow(&flow, err);
-    if (!rc)
         rc = bt_generator_new(&generator, &(struct bt_generator_options){
-            .vlm = vlm, .tokenizer = tokenizer, .preset = &preset, .field = strcmp(command, "caption") == 0 ? "caption" : "answer",
-            .batch = (size_t)batch, .seed = (uint64_t)seed, .pictures = strcmp(command, "text") != 0,
-            .keep_image = keep_image }, err);
+            .vlm = vlm, .tokenizer = tokenizer, .preset = &preset, .field = field, .batch = (size_t)batch, .seed = (uint64_t)seed,
+            .pictures = sees, .keep_image = keep_image }, err);
     if (!rc)
-        rc = generate(&flow, generator, err);
+        rc = bt_flow_open(&flow, &ends, err);
+    if (!rc)
+        rc = generate(flow, generator, err);
 
     bt_generator_free(generator);
-    bt_record_free(flow.rec);
-    bt_writer_close(flow.out);
-    bt_reader_close(flow.in);
+    bt_flow_close(flow);
     bt_tokenizer_free(tokenizer);
     bt_vlm_free(vlm);
     bt_backend_free(backend);

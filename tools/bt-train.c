@@ -20,7 +20,7 @@ static const struct bt_option options[] = {
     BT_OPT_STRING('o', "output", &output, "DIR", "directory of the run: log.jsonl, ckpt/, final"),
     BT_OPT_CHOICE(0, "resume", &resume, "auto|never", "go on from the newest checkpoint, or refuse to"),
     BT_OPT_COUNT(0, "checkpoint-every", &checkpoint_every, "STEPS", "save this often (default: at the end of each epoch)"),
-    BT_OPT_COUNT(0, "keep", &keep, "N", "checkpoints to keep (default 3)"),
+    BT_OPT_COUNT(0, "keep", &keep, "N", "checkpoints to keep"),
     BT_OPT_COUNT(0, "max-steps", &max_steps, "STEPS", "end the run, complete, after this many steps"),
     BT_OPT_COUNT(0, "stop-after", &stop_after, "STEPS", "save and leave with status 75 after this many steps"),
     BT_OPT_CHOICE(0, "device", &device, "cpu", "where to compute"),

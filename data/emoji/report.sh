@@ -46,4 +46,4 @@ printf '%-26s %6s %7s %6s %8s %8s %7s %7s %7s\n' "language model on text" "" "" 
 echo
 echo "names: captions that name every thing, or the job, in the picture. exact: equal to one of five references."
 echo "The last line is the ceiling of the answers: the same questions about a sentence instead of a picture."
-echo "Loss of stage 2, mean of the last 100 steps (lm alone): BLIP-2 $(tail -n 100 "$demo/blip-2/stage2/log.jsonl" | jq -s 'map(.lm // .loss) | add / length * 1000 | round / 1000'), BLIP-T $(tail -n 100 "$demo/blip-t/stage2/log.jsonl" | jq -s 'map(.lm // .loss) | add / length * 1000 | round / 1000')"
+echo "Loss of stage 2, mean of the last 100 steps (lm alone): BLIP-2 $(tail -n 100 "$demo/blip-2/stage2/log.jsonl" | jq -s 'map(select(.loss) | .lm // .loss) | add / length * 1000 | round / 1000'), BLIP-T $(tail -n 100 "$demo/blip-t/stage2/log.jsonl" | jq -s 'map(select(.loss) | .lm // .loss) | add / length * 1000 | round / 1000')"

@@ -55,9 +55,10 @@ static int right_part(const struct bt_option *o, struct bt_buf *out, struct bt_e
 
     if (o->kind == BT_KIND_STRING || o->kind == BT_KIND_CHOICE)
         text = *(const char **)o->value;
-    if (o->kind == BT_KIND_COUNT && *(int64_t *)o->value > 0) /* negative: not given */
+    /* Negative numbers say "not given". */
+    if (o->kind == BT_KIND_COUNT && *(int64_t *)o->value > 0)
         snprintf(number, sizeof number, "%" PRId64, *(int64_t *)o->value);
-    if (o->kind == BT_KIND_NUMBER && *(double *)o->value != 0)
+    if (o->kind == BT_KIND_NUMBER && *(double *)o->value > 0)
         bt_format_double(number, *(double *)o->value);
     if (o->required && bt_option_is_named(o))
         return bt_buf_printf(out, err, "%s (required)", o->help);

@@ -26,7 +26,7 @@ struct bt_option {
     const char *name;    /* long name without dashes */
     void *value;         /* by kind: const char **, int64_t *, double *, bool *, struct bt_list * */
     const char *metavar; /* what --help calls the value; of CHOICE and COMMAND "a|b|c", the allowed */
-    const char *help;    /* --help adds the default, where that is not 0 or NULL, or "(required)" */
+    const char *help;    /* --help adds the default, where that is above 0 or not NULL, or "(required)" */
 };
 
 #define BT_OPT_STRING(letter, name, value, metavar, help)                  \

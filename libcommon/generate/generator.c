@@ -15,7 +15,7 @@ struct entry {
     int32_t *prompt;
     size_t columns;
     char *prompt_text;
-    uint64_t key;         /* what its draws are keyed by */
+    uint64_t number;      /* what its draws are keyed by */
     struct bt_hypothesis hypothesis;
 };
 
@@ -30,10 +30,29 @@ struct bt_generator {
     float *tower;          /* [batch, N, width] */
     uint64_t *picture_hash;
     size_t pictures, pixels, tower_floats;
-    uint64_t taken;        /* records in all */
+    size_t before, positions; /* tokens that stand before a prompt, and how many the model can tell apart */
+    int32_t end;           /* the token that ends a text */
     struct bt_ids ids;
     struct bt_buf text;
 };
+
+/* What depends on who writes: after stage 1 the Q-Former, which does not count its queries; else the language model. */
+static int set_up_writer(struct bt_generator *g, struct bt_err *err)
+{
+    const struct bt_config *c = &g->o.vlm->config;
+    bool bert = g->o.vlm->stage == BT_STAGE_1;
+
+    g->end = bt_tokenizer_token(g->o.tokenizer, bert ? BT_TOKEN_SEP : BT_TOKEN_NEWLINE);
+    g->before = g->o.pictures && !bert ? c->queries : 0;
+    g->positions = bert ? c->qformer.positions : c->opt.positions;
+    if (g->end < 0)
+        return bt_fail(err, BT_ERR_CONFIG, "tokenizer: has no %s, which ends a text here; use that of %s", bert ? "[SEP]" : "newline",
+                       bert ? "BERT" : "the language model");
+    if (g->before + (size_t)g->o.preset->max_new > g->positions)
+        return bt_fail(err, BT_ERR_CONFIG, "max_new: %lld new tokens behind %zu, but the model has %zu positions; use fewer",
+                       (long long)g->o.preset->max_new, g->before + 1, g->positions);
+    return BT_OK;
+}
 
 int bt_generator_new(struct bt_generator **out, const struct bt_generator_options *o, struct bt_err *err)
 {
@@ -54,6 +73,8 @@ int bt_generator_new(struct bt_generator **out, const struct bt_generator_option
         g->tower = bt_alloc(o->batch * g->tower_floats, sizeof *g->tower, err);
     }
     rc = err->status;
+    if (!rc)
+        rc = set_up_writer(g, err);
     if (!rc && !(g->tape = bt_tape_new(o->vlm->backend, err)))
         rc = err->status;
     if (!rc)
@@ -105,11 +126,27 @@ void bt_generator_free(struct bt_generator *g)
 
 /* ---- taking ---- */
 
-static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, struct bt_err *err)
+static int decode_picture(struct bt_generator *g, float *out, const struct bt_value *file, const char **code, struct bt_err *err)
+{
+    struct bt_image image;
+    struct bt_image_reject why;
+    int rc = bt_image_decode(&image, file->data, file->size, NULL, &why);
+
+    if (rc) {
+        *code = why.code;
+        return bt_fail(err, BT_ERR_IMAGE, "%s", why.detail);
+    }
+    rc = bt_image_to_tensor(out, (int)g->o.vlm->config.vit.image_size, &image, NULL, false, err);
+    bt_image_free(&image);
+    return rc;
+}
+
+static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code, struct bt_err *err)
 {
     struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
+    const struct bt_value *bytes = image.kind == BT_BIN ? &image : &pixels;
     int side = (int)g->o.vlm->config.vit.image_size, rc;
-    struct bt_value *bytes = image.kind == BT_BIN ? &image : &pixels;
+    float *out;
 
     if (bytes->kind != BT_BIN)
         return bt_fail(err, BT_ERR_INPUT, "no picture in field 'image'; make the records with bt-preprocess");
@@ -119,65 +156,75 @@ static int take_picture(struct bt_generator *g, const struct bt_record *rec, str
     for (e->picture = 0; e->picture < g->pictures; e->picture++)
         if (g->picture_hash[e->picture] == hash)
             return BT_OK;
-    if (image.kind == BT_BIN) {
-        rc = bt_image_load_eval(g->images + g->pictures * g->pixels, side, image.data, image.size, "image", err);
+    out = g->images + g->pictures * g->pixels;
+    if (bytes == &image) {
+        rc = decode_picture(g, out, &image, code, err);
     } else if (pixels.size != (size_t)side * (size_t)side * 3) {
+        *code = "FIELD_RANGE";
         rc = bt_fail(err, BT_ERR_INPUT, "'pixels' are not of side %d; resize to the model's size", side);
     } else {
         struct bt_image stored = { .width = side, .height = side, .rgb = (uint8_t *)pixels.data };
 
-        rc = bt_image_to_tensor(g->images + g->pictures * g->pixels, side, &stored, NULL, false, err);
+        rc = bt_image_to_tensor(out, side, &stored, NULL, false, err);
     }
     g->picture_hash[g->pictures] = hash;
     g->pictures += !rc;
     return rc;
 }
 
-static int take_prompt(struct bt_generator *g, const struct bt_record *rec, struct entry *e, struct bt_err *err)
+/* The prompt's text into g->text. */
+static int make_prompt(struct bt_generator *g, const struct bt_record *rec, struct bt_err *err)
 {
-    const struct bt_preset *p = g->o.preset;
-    int rc = BT_OK;
+    const char *question;
+    size_t size;
+    int rc;
 
     g->text.size = 0;
-    if (p->has_prompt)
-        rc = bt_preset_prompt(p, rec, &g->text, err);
-    if (!rc && !p->has_prompt && g->o.pictures && strcmp(g->o.field, "answer") == 0) { /* no template: the question as it stands */
-        const char *question;
-        size_t size;
+    if (g->o.preset->has_prompt)
+        return bt_preset_prompt(g->o.preset, rec, &g->text, err);
+    if (!g->o.pictures || strcmp(g->o.field, "answer") != 0)
+        return BT_OK;
+    rc = bt_record_need_str(rec, "question", &question, &size, err); /* no template: the question as it stands */
+    return rc ? rc : bt_buf_add(&g->text, question, size, err);
+}
 
-        rc = bt_record_need_str(rec, "question", &question, &size, err);
-        if (!rc)
-            rc = bt_buf_add(&g->text, question, size, err);
-    }
+static int take_prompt(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code, struct bt_err *err)
+{
+    const struct bt_vlm *v = g->o.vlm;
+    size_t new_tokens = (size_t)g->o.preset->max_new;
+    int rc = make_prompt(g, rec, err);
+
+    g->ids.count = 0;
+    if (!rc && v->stage == BT_STAGE_1)
+        rc = bt_ids_push(&g->ids, v->config.dec, err);
+    else if (!rc)
+        rc = bt_tokenizer_encode(g->o.tokenizer, g->text.size ? g->text.data : "", g->text.size, true, 0, &g->ids, err);
     if (rc)
         return rc;
-    if (g->o.vlm->stage == BT_STAGE_1) {
-        e->prompt = bt_alloc(1, sizeof *e->prompt, err);
-        if (!e->prompt)
-            return err->status;
-        e->prompt[0] = g->o.vlm->config.dec;
-        e->columns = 1;
-    } else {
-        rc = bt_tokenizer_encode(g->o.tokenizer, g->text.size ? g->text.data : "", g->text.size, true, 0, &g->ids, err);
-        if (!rc && !(e->prompt = bt_alloc(g->ids.count, sizeof *e->prompt, err)))
-            rc = err->status;
-        if (rc)
-            return rc;
-        memcpy(e->prompt, g->ids.data, g->ids.count * sizeof *e->prompt);
-        e->columns = g->ids.count;
+    if (g->before + g->ids.count + new_tokens - 1 > g->positions) { /* the last new one is not looked at */
+        *code = "TEXT_TOO_LONG";
+        return bt_fail(err, BT_ERR_INPUT, "prompt of %zu tokens, behind %zu and before %zu new ones, but the model has %zu "
+                       "positions; use a shorter prompt, or a smaller --max-new", (size_t)g->ids.count, g->before, new_tokens,
+                       g->positions);
     }
+    e->columns = g->ids.count;
+    e->prompt = bt_alloc(e->columns, sizeof *e->prompt, err);
+    if (!e->prompt)
+        return err->status;
+    memcpy(e->prompt, g->ids.data, e->columns * sizeof *e->prompt);
     e->prompt_text = bt_format("%.*s", (int)g->text.size, g->text.size ? g->text.data : "");
     return e->prompt_text ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "generate: out of memory");
 }
 
-int bt_generator_put(struct bt_generator *g, const struct bt_record *rec, const char **code, struct bt_err *err)
+int bt_generator_put(struct bt_generator *g, const struct bt_record *rec, uint64_t number, const char **code, struct bt_err *err)
 {
     struct entry *e = &g->entries[g->count];
-    int rc = g->o.pictures ? take_picture(g, rec, e, err) : BT_OK;
+    int rc;
 
-    *code = rc == BT_ERR_IMAGE ? "IMG_CORRUPT" : "FIELD_MISSING";
-    if (!rc)
-        rc = take_prompt(g, rec, e, err);
+    *code = "FIELD_MISSING";
+    rc = take_prompt(g, rec, e, code, err); /* before the picture: one that is taken stays in the batch */
+    if (!rc && g->o.pictures)
+        rc = take_picture(g, rec, e, code, err);
     if (!rc)
         rc = bt_record_copy(e->rec, rec, err);
     if (rc) {
@@ -187,7 +234,7 @@ int bt_generator_put(struct bt_generator *g, const struct bt_record *rec, const 
         e->prompt_text = NULL;
         return rc;
     }
-    e->key = g->taken++;
+    e->number = number;
     g->count++;
     return BT_OK;
 }
@@ -218,21 +265,19 @@ static int decode_group(struct bt_generator *g, const size_t *member, size_t cou
     float *tower = g->o.pictures ? bt_alloc(count * g->tower_floats, sizeof *tower, err) : NULL;
     uint64_t *key = bt_alloc(count, sizeof *key, err);
     struct bt_hypothesis *out = bt_alloc(count, sizeof *out, err);
-    bool bert = g->o.vlm->stage == BT_STAGE_1;
     struct bt_decode_options d = {
         .mode = p->sample ? BT_DECODE_SAMPLE : p->greedy ? BT_DECODE_GREEDY : BT_DECODE_BEAM, .beams = (size_t)p->beams,
         .returns = 1, .max_new = (size_t)p->max_new,
         .min_length = p->min_new ? columns + (size_t)p->min_new : (size_t)p->min_length, .length_penalty = p->length_penalty,
         .repetition_penalty = p->repetition_penalty, .temperature = p->temperature, .top_p = p->top_p, .seed = g->o.seed,
-        .key = key, .eos = bt_tokenizer_token(g->o.tokenizer, bert ? BT_TOKEN_SEP : BT_TOKEN_NEWLINE),
-        .pad = bert ? 0 : g->o.vlm->config.pad };
+        .key = key, .eos = g->end, .pad = g->o.vlm->stage == BT_STAGE_1 ? 0 : g->o.vlm->config.pad };
     int rc = err->status;
 
     for (size_t i = 0; i < count && !rc; i++) {
         const struct entry *e = &g->entries[member[i]];
 
         memcpy(prompt + i * columns, e->prompt, columns * sizeof *prompt);
-        key[i] = e->key;
+        key[i] = e->number;
         if (tower)
             memcpy(tower + i * g->tower_floats, g->tower + e->picture * g->tower_floats, g->tower_floats * sizeof *tower);
     }

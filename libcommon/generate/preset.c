@@ -129,7 +129,7 @@ int bt_preset_hash(const struct bt_preset *p, char hex[65], struct bt_err *err)
         const void *at = (const char *)p + members[i].offset;
 
         bt_format_double(number, members[i].kind == REAL ? *(const double *)at : 0);
-        rc = members[i].kind == TEXT    ? bt_buf_printf(&text, err, "%s=%s\n", members[i].name, (const char *)at)
+        rc = members[i].kind == TEXT    ? bt_buf_printf(&text, err, "%s=%s\n", members[i].name, p->has_prompt ? (const char *)at : "\1")
              : members[i].kind == COUNT ? bt_buf_printf(&text, err, "%s=%lld\n", members[i].name, (long long)*(const int64_t *)at)
              : members[i].kind == REAL  ? bt_buf_printf(&text, err, "%s=%s\n", members[i].name, number)
                                         : bt_buf_printf(&text, err, "%s=%d\n", members[i].name, *(const bool *)at);

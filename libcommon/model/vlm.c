@@ -1,6 +1,7 @@
 /* The whole model: parts by stage, what trains, weights. Source: models.md 3.4, 5.1, 5.2. */
 #include "libcommon/model/vlm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,9 +160,11 @@ int bt_vlm_ready(struct bt_vlm *v, struct bt_err *err)
 {
     for (size_t i = 0; i < bt_params_count(v->params); i++) {
         const struct bt_param *p = bt_params_at(v->params, i);
+        char part[64]; /* "visual_encoder.": all that it lacks is named together */
 
+        snprintf(part, sizeof part, "%.*s", (int)strcspn(p->name, ".") + 1, p->name);
         if (!p->tensor.trains && !p->loaded)
-            return bt_params_require(v->params, p->name, err);
+            return bt_params_require(v->params, part, err);
     }
     return bt_params_ready(v->params, err);
 }

@@ -281,6 +281,18 @@ static int drop_others(const char *ckpt, const char *newest, int64_t keep, struc
     return rc;
 }
 
+/* After `name` is there: the hint, and what it makes superfluous. */
+static int settle(const char *ckpt, const char *name, int64_t keep, struct bt_err *err)
+{
+    char *latest = bt_format("%s/LATEST", ckpt);
+    int rc = latest ? bt_file_write(latest, name, strlen(name), true, err) : bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
+
+    if (!rc)
+        rc = drop_others(ckpt, name, keep, err);
+    free(latest);
+    return rc;
+}
+
 int bt_checkpoint_write(const char *dir, struct bt_vlm *vlm, const struct bt_optimizer *o, const struct bt_train_state *state,
                         const json_t *config, int64_t keep, struct bt_err *err)
 {
@@ -292,10 +304,10 @@ int bt_checkpoint_write(const char *dir, struct bt_vlm *vlm, const struct bt_opt
     snprintf(name, sizeof name, STEP_NAME, (long long)state->step);
 
     char *ckpt = bt_format("%s/ckpt", dir), *temp = bt_format("%s/ckpt/.tmp-%s-%ld", dir, name, (long)getpid());
-    char *final = bt_format("%s/ckpt/%s", dir, name), *latest = bt_format("%s/ckpt/LATEST", dir);
+    char *final = bt_format("%s/ckpt/%s", dir, name);
     struct files files = { temp, json_array() };
 
-    if (!ckpt || !temp || !final || !latest || !files.list)
+    if (!ckpt || !temp || !final || !files.list)
         rc = bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
     if (!rc)
         rc = bt_make_dirs(ckpt, err);
@@ -321,35 +333,49 @@ int bt_checkpoint_write(const char *dir, struct bt_vlm *vlm, const struct bt_opt
         }
     }
     if (!rc)
-        rc = bt_file_write(latest, name, strlen(name), true, err);
-    if (!rc)
-        rc = drop_others(ckpt, name, keep, err);
+        rc = settle(ckpt, name, keep, err);
     json_decref(files.list);
     free(ckpt);
     free(temp);
     free(final);
-    free(latest);
     return rc;
 }
 
-int bt_checkpoint_finish(const char *dir, int64_t step, struct bt_err *err)
+int bt_checkpoint_finish(const char *dir, int64_t step, int64_t keep, struct bt_err *err)
 {
-    char target[48];
-    char *temp = bt_format("%s/.final-%ld", dir, (long)getpid()), *final = bt_format("%s/final", dir);
-    int rc = temp && final ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
+    char name[32], target[48];
+    char *ckpt = bt_format("%s/ckpt", dir), *temp = bt_format("%s/.final.tmp", dir), *final = bt_format("%s/final", dir);
+    int rc = ckpt && temp && final ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
 
-    snprintf(target, sizeof target, "ckpt/" STEP_NAME, (long long)step);
+    snprintf(name, sizeof name, STEP_NAME, (long long)step);
+    snprintf(target, sizeof target, "ckpt/%s", name);
+    if (!rc) /* the run may have been killed right after the checkpoint got its name */
+        rc = sweep(ckpt, err);
+    if (!rc)
+        rc = settle(ckpt, name, keep, err);
+    if (!rc)
+        unlink(temp);
     if (!rc && symlink(target, temp))
         rc = bt_fail_errno(err, errno, 1, temp, NULL);
-    if (!rc && rename(temp, final)) {
+    if (!rc && rename(temp, final))
         rc = bt_fail_errno(err, errno, 1, final, NULL);
-        unlink(temp);
-    }
     if (!rc)
         rc = bt_fsync_dir(dir, err);
+    free(ckpt);
     free(temp);
     free(final);
     return rc;
+}
+
+bool bt_checkpoint_is_final(const char *dir, int64_t step)
+{
+    char want[48], target[48] = "";
+    char *final = bt_format("%s/final", dir);
+    ssize_t n = final ? readlink(final, target, sizeof target - 1) : -1;
+
+    snprintf(want, sizeof want, "ckpt/" STEP_NAME, (long long)step);
+    free(final);
+    return n > 0 && strcmp(target, want) == 0;
 }
 
 /* ---- reading ---- */

@@ -30,7 +30,9 @@ int bt_checkpoint_newest(const char *dir, char **path, struct bt_err *err);
 /* Weights, optimizer and state of a checkpoint back into a run of the same model. */
 int bt_checkpoint_load(const char *path, struct bt_vlm *vlm, struct bt_optimizer *optimizer, struct bt_train_state *state,
                        struct bt_err *err);
-/* DIR/final -> ckpt/step-<step>. */
-int bt_checkpoint_finish(const char *dir, int64_t step, struct bt_err *err);
+/* DIR/final -> ckpt/step-<step>, the last of a run, and nothing beside it that need not be there. */
+int bt_checkpoint_finish(const char *dir, int64_t step, int64_t keep, struct bt_err *err);
+/* Whether that has happened. */
+bool bt_checkpoint_is_final(const char *dir, int64_t step);
 
 #endif

@@ -360,15 +360,6 @@ static void print_profile(const struct run *r)
                 (unsigned long long)t[i].calls, t[i].flops / (t[i].forward_s + t[i].backward_s) / 1e9);
 }
 
-static int is_complete(const struct bt_run_options *o)
-{
-    char *path = bt_format("%s/final/MANIFEST.json", o->output);
-    int complete = path && bt_path_exists(path);
-
-    free(path);
-    return complete;
-}
-
 int bt_run(const struct bt_run_options *o, struct bt_err *err)
 {
     struct run r = { .o = o, .lock = -1 };
@@ -382,7 +373,7 @@ int bt_run(const struct bt_run_options *o, struct bt_err *err)
         rc = open_data(&r, err);
     if (!rc)
         rc = resume(&r, err);
-    if (!rc && r.state.step >= r.total && is_complete(o)) {
+    if (!rc && r.state.step >= r.total && bt_checkpoint_is_final(o->output, r.state.step)) {
         bt_note("%s: complete already, nothing to do", o->output);
         goto out;
     }
@@ -406,7 +397,7 @@ int bt_run(const struct bt_run_options *o, struct bt_err *err)
     if (!rc && o->profile)
         print_profile(&r);
     if (!rc)
-        rc = bt_checkpoint_finish(o->output, r.state.step, err);
+        rc = bt_checkpoint_finish(o->output, r.state.step, o->keep, err);
 out:
     if (r.log)
         fclose(r.log);

@@ -237,14 +237,20 @@ static void test_old_ones_go(const struct bt_backend *b)
     CHECK_STR(latest, "step-00000014");
     free(latest);
 
+    CHECK_OK(save(&r, 12, 3, &err), &err);
+    CHECK_STR(listing(&r), "LATEST 12");
     for (int i = 0; i < 2; i++) { /* again over what is there */
+        if (i)
+            CHECK_OK(save(&r, 14, 3, &err), &err);
         ssize_t n;
 
-        CHECK_OK(bt_checkpoint_finish(r.dir, 12 + 2 * i, &err), &err);
+        CHECK(!bt_checkpoint_is_final(r.dir, 14));
+        CHECK_OK(bt_checkpoint_finish(r.dir, 12 + 2 * i, 3, &err), &err);
         n = readlink(scratch("keep/final"), link, sizeof link - 1);
         link[n > 0 ? n : 0] = 0;
         CHECK_STR(link, i ? "ckpt/step-00000014" : "ckpt/step-00000012");
     }
+    CHECK(bt_checkpoint_is_final(r.dir, 14));
     run_free(&r);
 }
 

@@ -1,0 +1,37 @@
+# The demonstration in short: every stage, both models, generation and scores, from nothing. What it must show is that the chain
+# runs and learns; the full one says how well (make demo).
+
+setup_file() {
+    export DEMO=$BATS_FILE_TMPDIR/demo
+    make -s demo QUICK=1 DEMO="$DEMO" B="$(dirname "$BT_BUILD/x")" >"$BATS_FILE_TMPDIR/out" 2>"$BATS_FILE_TMPDIR/err" ||
+        { tail -20 "$BATS_FILE_TMPDIR/err" >&2; return 1; }
+}
+
+mean() { # FILE FIRST|LAST: mean loss of the first or last 20 steps
+    { [ "$2" = FIRST ] && head -n 20 "$1" || tail -n 20 "$1"; } | jq -s 'map(.loss // empty) | add / length'
+}
+
+@test "the report shows captions, answers and a row for each model" {
+    grep -q '^BLIP-T ' "$BATS_FILE_TMPDIR/out"
+    grep -q '^BLIP-2' "$BATS_FILE_TMPDIR/out"
+    grep -q '^untrained' "$BATS_FILE_TMPDIR/out"
+}
+
+@test "the loss of every stage falls" {
+    for run in models/vision models/lm blip-t/stage0 blip-t/stage1 blip-t/stage2 blip-t/caption blip-2/stage1 blip-2/stage2; do
+        jq -en --argjson first "$(mean "$DEMO/$run/log.jsonl" FIRST)" --argjson last "$(mean "$DEMO/$run/log.jsonl" LAST)" \
+            '$last < 0.95 * $first' || { echo "$run does not learn" >&2; return 1; }
+    done
+}
+
+@test "captions are better than chance and color answers than the constant" {
+    jq -e '.CIDEr > 0.5' "$DEMO/blip-t/eval/captions.json"
+    jq -e '.perQuestionType.color > 20' "$DEMO/blip-t/eval/answers.json"
+    jq -e '.CIDEr < 0.5' "$DEMO/untrained/eval/captions.json"
+}
+
+@test "run again it does nothing" {
+    run make -s demo QUICK=1 DEMO="$DEMO" B="$(dirname "$BT_BUILD/x")"
+    [ "$status" -eq 0 ]
+    ! grep -qE 'samples|records' <<<"$output" || { echo "$output" >&2; return 1; }
+}
