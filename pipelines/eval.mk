@@ -16,19 +16,19 @@ all: $(EVAL)/captions.json $(EVAL)/answers.json
 
 $(SETS)/captions_$(SPLIT).bt: $(DATA)/captions_$(SPLIT).json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --images $(DATA)/images --group image $< -o $@
+	$(call tool,bt-preprocess) --images $(DATA)/images --group image $< -o $@ --force
 
 $(SETS)/questions_$(SPLIT).bt: $(DATA)/questions_$(SPLIT).json $(DATA)/annotations_$(SPLIT).json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --images $(DATA)/images --annotations $(DATA)/annotations_$(SPLIT).json $< -o $@
+	$(call tool,bt-preprocess) --images $(DATA)/images --annotations $(DATA)/annotations_$(SPLIT).json $< -o $@ --force
 
 $(EVAL)/captions.bt: $(SETS)/captions_$(SPLIT).bt $(MODEL) $(VISION) $(LM) $(WEIGHTS)
 	@mkdir -p $(@D)
-	$(call tool,bt-generate) caption $(model) $(CAPTION_OPTIONS) -i $< -o $@
+	$(call tool,bt-generate) caption $(model) $(CAPTION_OPTIONS) -i $< -o $@ --force
 
 $(EVAL)/answers.bt: $(SETS)/questions_$(SPLIT).bt $(MODEL) $(VISION) $(LM) $(WEIGHTS)
 	@mkdir -p $(@D)
-	$(call tool,bt-generate) vqa --preset vqav2 $(model) $(ANSWER_OPTIONS) -i $< -o $@
+	$(call tool,bt-generate) vqa --preset vqav2 $(model) $(ANSWER_OPTIONS) -i $< -o $@ --force
 
 $(EVAL)/captions.json: $(EVAL)/captions.bt
 	$(call tool,bt-score) caption --json $< > $@

@@ -15,7 +15,7 @@ all: $(MODELS)/bert/vocab.txt $(MODELS)/vision/final $(MODELS)/lm/final
 
 $(MODELS)/text.bt: $(DATA)/documents_train.jsonl $(DATA)/captions_train.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --text-only $^ -o $@
+	$(call tool,bt-preprocess) --text-only $^ -o $@ --force
 
 $(MODELS)/bert/vocab.txt: $(MODELS)/text.bt
 	@mkdir -p $(@D)

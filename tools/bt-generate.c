@@ -179,8 +179,8 @@ static int run(struct bt_err *err)
     struct bt_tokenizer *tokenizer = NULL;
     struct bt_generator *generator = NULL;
     struct bt_flow *flow = NULL;
-    bool writes_captions = strcmp(command, "caption") == 0, sees = strcmp(command, "text") != 0;
-    const char *field = writes_captions ? "caption" : "answer";
+    bool sees = strcmp(command, "text") != 0;
+    const char *field = strcmp(command, "caption") == 0 ? "caption" : "answer";
     struct bt_flow_options ends = { .input = input, .pictures = &pictures, .output = output, .field = field, .force = force,
                                     .lines = lines || (strcmp(output, "-") == 0 && isatty(STDOUT_FILENO)), .rejects = rejects,
                                     .max_rejects = max_rejects };

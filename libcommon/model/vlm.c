@@ -138,14 +138,46 @@ void bt_vlm_free(struct bt_vlm *v)
     free(v);
 }
 
+/* The language model's output matrix is its embeddings, and some files hold it under either name or both (models.md K29). With
+ * other values under its second name it is not our model. */
+static int check_tied(const struct bt_safetensors *file, struct bt_err *err)
+{
+    const struct bt_st_tensor *words = bt_safetensors_find(file, "opt_model.model.decoder.embed_tokens.weight");
+    const struct bt_st_tensor *head = bt_safetensors_find(file, "opt_model.lm_head.weight");
+    float *a = NULL, *b = NULL;
+    bool same;
+    int rc = BT_OK;
+
+    if (!words || !head)
+        return BT_OK;
+    same = words->count == head->count;
+    if (same && (!(a = bt_alloc(words->count, sizeof *a, err)) || !(b = bt_alloc(head->count, sizeof *b, err))))
+        rc = err->status;
+    if (!rc && same)
+        rc = bt_safetensors_read(file, words, a, err);
+    if (!rc && same)
+        rc = bt_safetensors_read(file, head, b, err);
+    same = same && !rc && memcmp(a, b, words->count * sizeof *a) == 0;
+    free(a);
+    free(b);
+    if (!rc && !same)
+        rc = bt_fail(err, BT_ERR_WEIGHTS, "%s: '%s' and '%s' differ, but this model has one table for both; use weights that are tied",
+                     bt_safetensors_path(file), words->name, head->name);
+    return rc;
+}
+
 int bt_vlm_load(struct bt_vlm *v, const char *path, struct bt_err *err)
 {
-    /* Names as they are; the P-Former's earlier name; a vision tower on its own (models.md 11.1, training.md 8). */
-    static const char *const names[][2] = { { "", "" }, { "Darkformer.", "Pformer." }, { "", "visual_encoder." } };
+    /* Names as they are; the P-Former's earlier name; a vision tower on its own; tied embeddings under their other name
+     * (models.md 11.1, training.md 8). */
+    static const char *const names[][2] = { { "", "" }, { "Darkformer.", "Pformer." }, { "", "visual_encoder." },
+                                            { "opt_model.lm_head.", "opt_model.model.decoder.embed_tokens." } };
     struct bt_safetensors *file = NULL;
     size_t loaded = 0, all = 0;
     int rc = bt_safetensors_open(&file, path, err);
 
+    if (!rc && v->opt)
+        rc = check_tied(file, err);
     for (size_t i = 0; i < sizeof names / sizeof *names && !rc; i++) {
         rc = bt_params_load(v->params, file, names[i][0], names[i][1], &loaded, err);
         all += loaded;

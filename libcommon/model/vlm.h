@@ -47,7 +47,8 @@ int bt_vlm_new_frozen(struct bt_vlm **vlm, const struct bt_backend *backend, con
 void bt_vlm_free(struct bt_vlm *vlm);
 
 /* Takes weights from a file or directory by their published names (also those of the earlier name "Darkformer.", and a bare
- * vision tower without "visual_encoder."). Later files win. */
+ * vision tower without "visual_encoder.", and the language model's embeddings as "opt_model.lm_head.weight"). Later files win.
+ * E_WEIGHTS for a tensor of another shape, for tied embeddings that differ, and when the model takes nothing from the file. */
 int bt_vlm_load(struct bt_vlm *vlm, const char *path, struct bt_err *err);
 /* Every frozen parameter must have come from a file; then tells the backend that they stay as they are. */
 int bt_vlm_ready(struct bt_vlm *vlm, struct bt_err *err);

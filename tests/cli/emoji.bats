@@ -110,7 +110,7 @@ setup() {
         jq -e -s 'length > 0 and (map(.key and .type) | all)' scenes_$split.jsonl
     done
     jq -e -s 'length == 200 and (map(.text | length > 0) | all)' documents_train.jsonl
-    jq -e -s --slurpfile q questions_test.json 'map(.id) == ($q[0].questions | map(.question_id))' \
+    jq -e -s --slurpfile q questions_test.json 'map(.question_id) == ($q[0].questions | map(.question_id))' \
         text_qa_test.jsonl
 }
 
