@@ -18,7 +18,7 @@ static inline float bt_vec_exp(float x)
     float p = 1.9875691500e-4f;
     union {
         float f;
-        int32_t i;
+        uint32_t bits;
     } power;
 
     p = p * r + 1.3981999507e-3f;
@@ -27,7 +27,7 @@ static inline float bt_vec_exp(float x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    power.i = ((int32_t)whole + 127) * (1 << 23);
+    power.bits = ((uint32_t)(int32_t)whole + 127) << 23; /* unsigned: of NaN it overflows, and p is NaN */
     return x < -87.0f ? 0.0f : p * power.f;
 }
 

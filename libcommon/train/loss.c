@@ -62,6 +62,8 @@ struct bt_batch bt_batch_part(const struct bt_batch *b, const struct bt_config *
 
 static void add_term(struct bt_tape *tape, struct bt_loss *loss, const char *name, struct bt_tensor *term, float share)
 {
+    if (bt_tape_failed(tape))
+        return;
     if (share != 1)
         term = bt_scale(tape, term, share);
     loss->name[loss->terms] = name;
