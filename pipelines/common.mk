@@ -34,8 +34,12 @@ baseline    = $(if $(filter 0,$(ALIGN)),--set align_weight=0)
 recipe      = $(wildcard $(RECIPES)/$(1).json)
 with_recipe = $(if $(call recipe,$(1)),--recipe $(call recipe,$(1)))
 
+# `made` is what a pipeline makes. One that includes another sets its own, and asks of the other only what is missing.
 .PHONY: all help
 .DEFAULT_GOAL := all
+.SECONDEXPANSION:
+all: $$(made)
+
 help:
 	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 	@echo "variables: BIN DATA MODELS OUT SETS RECIPES ALIGN=1|0 SET MODEL VISION LM BERT OPT MAX_LEN"

@@ -12,7 +12,7 @@ WEIGHTS ?= $(OUT)/caption/final
 EVAL    ?= $(OUT)/eval
 model    = --model $(MODEL) --tokenizer $(OPT) --weights $(VISION) --weights $(LM) --weights $(WEIGHTS)
 
-all: $(EVAL)/captions.json $(EVAL)/answers.json
+made     = $(EVAL)/captions.json $(EVAL)/answers.json
 
 $(SETS)/captions_$(SPLIT).bt: $(DATA)/captions_$(SPLIT).json
 	@mkdir -p $(@D)
@@ -31,7 +31,9 @@ $(EVAL)/answers.bt: $(SETS)/questions_$(SPLIT).bt $(MODEL) $(VISION) $(LM) $(WEI
 	$(call tool,bt-generate) vqa --preset vqav2 $(model) $(ANSWER_OPTIONS) -i $< -o $@ --force
 
 $(EVAL)/captions.json: $(EVAL)/captions.bt
-	$(call tool,bt-score) caption --json $< > $@
+	$(call tool,bt-score) caption --json $< > $@.tmp
+	@mv $@.tmp $@
 
 $(EVAL)/answers.json: $(EVAL)/answers.bt
-	$(call tool,bt-score) vqa --json $< > $@
+	$(call tool,bt-score) vqa --json $< > $@.tmp
+	@mv $@.tmp $@

@@ -2,14 +2,16 @@
 ##
 ##   make -f pipelines/finetune.mk DATA=dir MODELS=dir OUT=dir [QUESTIONS=1]
 ##
-## needs   what stage2.mk needs, OUT/stage2/final; with QUESTIONS=1 DATA/questions_train.json and DATA/annotations_train.json
+## needs   what stage2.mk needs; STAGE2 (default OUT/stage2/final, made if it is not there); with QUESTIONS=1
+##         DATA/questions_train.json and DATA/annotations_train.json
 ## makes   OUT/caption/final
 include $(dir $(lastword $(MAKEFILE_LIST)))stage2.mk
 
 QUESTIONS ?=
 PROMPT    ?= Question: {} Short answer:
 
-all: $(OUT)/caption/final
+STAGE2    ?= $(OUT)/stage2/final
+made       = $(OUT)/caption/final
 
 $(SETS)/answers.done: $(DATA)/questions_train.json $(DATA)/annotations_train.json $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)
@@ -19,6 +21,6 @@ $(SETS)/answers.done: $(DATA)/questions_train.json $(DATA)/annotations_train.jso
 
 finetune_sets = captions $(if $(QUESTIONS),answers)
 
-$(OUT)/caption/final: $(finetune_sets:%=$(SETS)/%.done) $(MODEL) $(VISION) $(LM) $(OUT)/stage2/final $(call recipe,caption)
+$(OUT)/caption/final: $(finetune_sets:%=$(SETS)/%.done) $(MODEL) $(VISION) $(LM) $(STAGE2) $(call recipe,caption)
 	$(TRAIN) caption $(finetune_sets:%=--data $(SETS)/%.lmdb) --model $(MODEL) --weights $(VISION) --weights $(LM) \
-	  --weights $(OUT)/stage2/final $(call with_recipe,caption) $(SET) --output $(@D)
+	  --weights $(STAGE2) $(call with_recipe,caption) $(SET) --output $(@D)

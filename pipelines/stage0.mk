@@ -6,7 +6,7 @@
 ## makes   OUT/stage0/final
 include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
 
-all: $(OUT)/stage0/final
+made = $(OUT)/stage0/final
 
 $(SETS)/sentences.done: $(DATA)/sentences_train.txt $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)

@@ -11,7 +11,7 @@ GROUP  ?= caption
 STAGE0 ?= $(OUT)/stage0/final
 pformer = $(if $(filter 0,$(ALIGN)),,$(STAGE0))
 
-all: $(OUT)/stage1/final
+made    = $(OUT)/stage1/final
 
 $(SETS)/captions.done: $(DATA)/captions_train.json $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)

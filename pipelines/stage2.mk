@@ -2,12 +2,13 @@
 ##
 ##   make -f pipelines/stage2.mk DATA=dir MODELS=dir OUT=dir [ALIGN=0]
 ##
-## needs   what stage1.mk needs, the language model's weights (LM), OUT/stage1/final (stage1.mk makes it)
+## needs   what stage1.mk needs, the language model's weights (LM); STAGE1 (default OUT/stage1/final, made if it is not there)
 ## makes   OUT/stage2/final
 include $(dir $(lastword $(MAKEFILE_LIST)))stage1.mk
 
-all: $(OUT)/stage2/final
+STAGE1 ?= $(OUT)/stage1/final
+made    = $(OUT)/stage2/final
 
-$(OUT)/stage2/final: $(SETS)/captions.done $(MODEL) $(VISION) $(LM) $(pformer) $(OUT)/stage1/final $(call recipe,stage2)
+$(OUT)/stage2/final: $(SETS)/captions.done $(MODEL) $(VISION) $(LM) $(pformer) $(STAGE1) $(call recipe,stage2)
 	$(TRAIN) stage2 --data $(SETS)/captions.lmdb --model $(MODEL) --weights $(VISION) --weights $(LM) $(addprefix --weights ,$(pformer)) \
-	  --weights $(OUT)/stage1/final $(call with_recipe,stage2) $(baseline) $(SET) --output $(@D)
+	  --weights $(STAGE1) $(call with_recipe,stage2) $(baseline) $(SET) --output $(@D)

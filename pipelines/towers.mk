@@ -11,7 +11,7 @@ include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
 BERT_SIZE ?= 2000
 OPT_SIZE  ?= 1200
 
-all: $(MODELS)/bert/vocab.txt $(MODELS)/vision/final $(MODELS)/lm/final
+made       = $(MODELS)/bert/vocab.txt $(MODELS)/vision/final $(MODELS)/lm/final
 
 $(MODELS)/text.bt: $(DATA)/documents_train.jsonl $(DATA)/captions_train.json
 	@mkdir -p $(@D)

@@ -120,31 +120,31 @@ static const float *dropout_row(float *factor, const struct bt_attention_shape *
 
 /* ---- forward ---- */
 
-/* Scores of one query become probabilities; returns the log of the sum of exponentials, +inf when no key is
- * seen (so that backward finds probabilities of 0). */
+/* The first n scores of one query become probabilities, the rest of its row 0; returns the log of the sum of
+ * exponentials, +inf when no key is seen (so that backward finds probabilities of 0). */
 static float softmax_row(float *score, const float *hidden, float scale, size_t n, size_t width)
 {
     float most, sum = 0.0f, factor;
 
     #pragma omp simd
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < width; i++)
         score[i] = score[i] * scale + hidden[i];
-    most = bt_vec_max(score, n);
+    for (size_t i = n; i < width; i++)
+        score[i] = -INFINITY;
+    most = bt_vec_max(score, width);
     if (most == -INFINITY) {
         memset(score, 0, width * sizeof *score);
         return INFINITY;
     }
     #pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < width; i++) {
         score[i] = bt_vec_exp(score[i] - most);
         sum += score[i];
     }
     factor = 1.0f / sum;
     #pragma omp simd
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < width; i++)
         score[i] *= factor;
-    for (size_t i = n; i < width; i++)
-        score[i] = 0.0f;
     return most + logf(sum);
 }
 

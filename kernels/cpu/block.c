@@ -108,23 +108,36 @@ void bt_block_dots(float *c, size_t c_stride, const float *a, size_t a_stride, c
     }
 }
 
+typedef float eight __attribute__((vector_size(8 * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+/* Eight rows of eight in registers. Weaving row i with row i + 4 rotates the bits of (row, column) by one, so
+ * three times over exchanges them. */
+static void transpose_eight(float *to, size_t to_stride, const float *from, size_t from_stride)
+{
+    eight row[8], woven[8];
+
+    for (size_t i = 0; i < 8; i++)
+        row[i] = *(const eight *)(from + i * from_stride);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 4; i++) {
+            woven[2 * i] = __builtin_shufflevector(row[i], row[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            woven[2 * i + 1] = __builtin_shufflevector(row[i], row[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        memcpy(row, woven, sizeof row);
+    }
+    for (size_t i = 0; i < 8; i++)
+        *(eight *)(to + i * to_stride) = row[i];
+}
+
 void bt_block_transpose(float *to, size_t to_stride, const float *from, size_t from_stride, size_t m,
                         size_t n)
 {
-    size_t i = 0;
+    size_t whole_m = m / 8 * 8, whole_n = n / 8 * 8;
 
-    for (; i + 8 <= m; i += 8) { /* eight rows at once: whole stores */
-        const float *rows = from + i * from_stride;
-
-        for (size_t j = 0; j < n; j++) {
-            float column[8];
-
-            for (size_t r = 0; r < 8; r++)
-                column[r] = rows[r * from_stride + j];
-            memcpy(to + j * to_stride + i, column, sizeof column);
-        }
-    }
+    for (size_t i = 0; i < whole_m; i += 8)
+        for (size_t j = 0; j < whole_n; j += 8)
+            transpose_eight(to + j * to_stride + i, to_stride, from + i * from_stride + j, from_stride);
     for (size_t j = 0; j < n; j++)
-        for (size_t r = i; r < bt_whole_lanes(m); r++)
-            to[j * to_stride + r] = r < m ? from[r * from_stride + j] : 0.0f;
+        for (size_t i = j < whole_n ? whole_m : 0; i < bt_whole_lanes(m); i++)
+            to[j * to_stride + i] = i < m ? from[i * from_stride + j] : 0.0f;
 }

@@ -11,30 +11,38 @@
 /* ---- forward ---- */
 
 struct epilogue {
-    float *y, *product; /* the product, and what it becomes: the same memory, or pre and y */
+    float *slope; /* may be NULL; laid out as y, `stride` to a row */
     const float *bias;
     enum bt_act act;
     size_t stride;
 };
 
-static void activate(float *y, const float *pre, enum bt_act act, size_t n)
+static void activate(float *y, float *slope, enum bt_act act, size_t n)
 {
+    float unused;
+
     switch (act) {
     case BT_ACT_NONE: break;
     case BT_ACT_GELU:
-        #pragma omp simd
-        for (size_t i = 0; i < n; i++)
-            y[i] = bt_vec_gelu(pre[i]);
+        if (slope) {
+            #pragma omp simd
+            for (size_t i = 0; i < n; i++)
+                y[i] = bt_vec_gelu(y[i], &slope[i]);
+        } else {
+            #pragma omp simd private(unused)
+            for (size_t i = 0; i < n; i++)
+                y[i] = bt_vec_gelu(y[i], &unused);
+        }
         break;
     case BT_ACT_RELU:
         #pragma omp simd
         for (size_t i = 0; i < n; i++)
-            y[i] = pre[i] > 0.0f ? pre[i] : 0.0f;
+            y[i] = y[i] > 0.0f ? y[i] : 0.0f;
         break;
     case BT_ACT_TANH:
         #pragma omp simd
         for (size_t i = 0; i < n; i++)
-            y[i] = bt_vec_tanh(pre[i]);
+            y[i] = bt_vec_tanh(y[i]);
         break;
     }
 }
@@ -45,38 +53,38 @@ static void finish(void *context, float *tile, size_t row, size_t rows, size_t c
     const struct epilogue *e = context;
 
     for (size_t r = 0; r < rows; r++) {
-        float *pre = tile + r * e->stride, *y = e->y + (row + r) * e->stride + column;
+        float *y = tile + r * e->stride;
 
         if (e->bias) {
             const float *bias = e->bias + column;
 
             #pragma omp simd
             for (size_t i = 0; i < columns; i++)
-                pre[i] += bias[i];
+                y[i] += bias[i];
         }
-        activate(y, pre, e->act, columns);
+        activate(y, e->slope ? e->slope + (row + r) * e->stride + column : NULL, e->act, columns);
     }
 }
 
-static int forward(struct bt_queue *q, float *y, float *pre, const float *x, const float *weight,
+static int forward(struct bt_queue *q, float *y, float *slope, const float *x, const float *weight,
                    const float *bias, enum bt_act act, size_t rows, size_t in, size_t out)
 {
-    struct epilogue e = { y, act == BT_ACT_GELU && pre ? pre : y, bias, act, out };
+    struct epilogue e = { slope, bias, act, out };
     struct bt_matrix left = { x, in, false }, right = { weight, in, true };
 
-    return bt_matmul(q, e.product, out, left, right, false, rows, out, in, bias || act ? finish : NULL, &e);
+    return bt_matmul(q, y, out, left, right, false, rows, out, in, bias || act ? finish : NULL, &e);
 }
 
 /* ---- backward ---- */
 
-static void slope(float *g, const float *dy, const float *saved, enum bt_act act, size_t n)
+static void through_act(float *g, const float *dy, const float *saved, enum bt_act act, size_t n)
 {
     switch (act) {
     case BT_ACT_NONE: memcpy(g, dy, n * sizeof *g); break;
     case BT_ACT_GELU:
         #pragma omp simd
         for (size_t i = 0; i < n; i++)
-            g[i] = dy[i] * bt_vec_gelu_slope(saved[i]);
+            g[i] = dy[i] * saved[i];
         break;
     case BT_ACT_RELU:
         #pragma omp simd
@@ -200,7 +208,7 @@ static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias,
 
     #pragma omp parallel for num_threads(q->threads) if (rows * out > BT_PARALLEL_MIN)
     for (size_t r = 0; r < rows; r++)
-        slope(space + r * stride, dy + r * out, saved ? saved + r * out : NULL, act, out);
+        through_act(space + r * stride, dy + r * out, saved ? saved + r * out : NULL, act, out);
     return bt_linear_gradients(q, dx, dweight, dbias, space, stride, x, weight, rows, in, out,
                                space + own_floats);
 }

@@ -10,8 +10,8 @@
 /* A tile at best, and at least; between them, small enough that many cores find work. */
 #define TILE_ROWS    ((size_t)256)
 #define TILE_COLUMNS ((size_t)512)
-#define TILE_MIN     ((size_t)64)
-#define TILES_WANTED ((size_t)32)
+#define TILE_MIN     ((size_t)128)
+#define TILES_WANTED ((size_t)8)
 /* Multiply-adds below which starting threads costs more than it saves. */
 #define ALONE_MAX ((size_t)1 << 15)
 

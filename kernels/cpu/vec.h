@@ -31,25 +31,26 @@ static inline float bt_vec_exp(float x)
     return x < -87.0f ? 0.0f : p * power.f;
 }
 
-/* Largest of n floats, minus infinity of none. Sixteen maxima side by side: compilers leave a plain one
+/* Largest of n floats, minus infinity of none. Eight maxima side by side: compilers leave a plain one
  * serial. */
 static inline float bt_vec_max(const float *x, size_t n)
 {
-    float most[16], all = -INFINITY;
+    float most[8];
     size_t i = 0;
 
-    for (size_t j = 0; j < 16; j++)
+    for (size_t j = 0; j < 8; j++)
         most[j] = -INFINITY;
-    for (; i + 16 <= n; i += 16) {
+    for (; i + 8 <= n; i += 8) {
         #pragma omp simd
-        for (size_t j = 0; j < 16; j++)
+        for (size_t j = 0; j < 8; j++)
             most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
     }
     for (; i < n; i++)
-        all = x[i] > all ? x[i] : all;
-    for (size_t j = 0; j < 16; j++)
-        all = most[j] > all ? most[j] : all;
-    return all;
+        most[0] = x[i] > most[0] ? x[i] : most[0];
+    for (size_t half = 4; half > 0; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            most[j] = most[j + half] > most[j] ? most[j + half] : most[j];
+    return most[0];
 }
 
 /* tanh x. Polynomial below 0.625: Cephes tanhf. */
@@ -84,20 +85,13 @@ static inline float bt_vec_normal_tail(float x, float e)
     return e * t * p;
 }
 
-/* x F(x), F the standard normal distribution. */
-static inline float bt_vec_gelu(float x)
-{
-    float tail = x * bt_vec_normal_tail(x, bt_vec_exp(-0.5f * x * x));
-
-    return x < 0.0f ? tail : x - tail;
-}
-
-/* F(x) + x f(x), f the standard normal density. */
-static inline float bt_vec_gelu_slope(float x)
+/* x F(x), F the standard normal distribution; *slope: F(x) + x f(x), f its density. */
+static inline float bt_vec_gelu(float x, float *slope)
 {
     float e = bt_vec_exp(-0.5f * x * x), tail = bt_vec_normal_tail(x, e);
 
-    return (x < 0.0f ? tail : 1.0f - tail) + x * e * 0.39894228f;
+    *slope = (x < 0.0f ? tail : 1.0f - tail) + x * e * 0.39894228f;
+    return x < 0.0f ? x * tail : x - x * tail;
 }
 
 #endif

@@ -50,12 +50,12 @@ struct bt_tensor *bt_linear(struct bt_tape *tape, struct bt_tensor *x, struct bt
 
     bool record = tape->recording && (x->trains || weight->trains || (bias && bias->trains));
     struct bt_tensor *y = bt_tape_tensor(tape, x->rank, shape);
-    float *pre = record && act == BT_ACT_GELU ? bt_tape_memory(tape, rows * out * sizeof *pre) : NULL;
+    float *slope = record && act == BT_ACT_GELU ? bt_tape_memory(tape, rows * out * sizeof *slope) : NULL;
 
     if (tape->err.status)
         return y;
     bt_tape_op_begin(tape, "linear");
-    bt_tape_op_end(tape, b->linear->forward(b->queue, y->data, pre, x->data, weight->data, bias ? bias->data : NULL, act,
+    bt_tape_op_end(tape, b->linear->forward(b->queue, y->data, slope, x->data, weight->data, bias ? bias->data : NULL, act,
                                             rows, in, out),
                    2.0 * (double)(rows * in * out));
     if (!record)
@@ -67,7 +67,7 @@ struct bt_tensor *bt_linear(struct bt_tape *tape, struct bt_tensor *x, struct bt
         n->x = x;
         n->weight = weight;
         n->bias = bias;
-        n->saved = pre ? pre : y->data;
+        n->saved = slope ? slope : y->data;
         n->act = act;
     }
     return y;

@@ -338,3 +338,31 @@ size_t bt_params_trainable(const struct bt_params *p)
         n += p->items[i]->tensor.trains ? bt_tensor_count(&p->items[i]->tensor) : 0;
     return n;
 }
+
+int bt_params_frozen_hash(struct bt_params *p, uint64_t *hash, struct bt_err *err)
+{
+    struct bt_xxh64_state *sum = bt_xxh64_new();
+    float *host = NULL;
+    uint64_t capacity = 0;
+    int rc = sum ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "parameters: out of memory");
+
+    for (size_t i = 0; i < p->count && !rc; i++) {
+        const struct bt_param *param = p->items[i];
+        size_t n = bt_tensor_count(&param->tensor);
+
+        if (param->tensor.trains)
+            continue;
+        rc = bt_grow(&host, &capacity, n, sizeof *host, err);
+        if (!rc && p->backend->copy_out(p->backend->queue, host, param->tensor.data, n * sizeof *host))
+            rc = bt_fail(err, BT_ERR_DEVICE, "%s: copying from the device failed", p->backend->name);
+        if (!rc) {
+            bt_xxh64_add(sum, param->name, strlen(param->name));
+            bt_xxh64_add(sum, host, n * sizeof *host);
+        }
+    }
+    if (!rc)
+        *hash = bt_xxh64_value(sum);
+    bt_xxh64_free(sum);
+    free(host);
+    return rc;
+}

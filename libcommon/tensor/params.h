@@ -59,6 +59,9 @@ size_t bt_params_count(const struct bt_params *params);
 struct bt_param *bt_params_at(struct bt_params *params, size_t i);
 struct bt_param *bt_params_find(struct bt_params *params, const char *name);
 
+/* xxh64 over the names and values of everything that does not train, in order of declaration. */
+int bt_params_frozen_hash(struct bt_params *params, uint64_t *hash, struct bt_err *err);
+
 /* The trainable buffer: [0, decayed) decays, [decayed, total) does not. Views into it are the tensors. */
 struct bt_flat {
     float *data, *grad;

@@ -133,10 +133,10 @@ static int write_tensors(struct files *files, const char *name, const struct cop
 
 static json_t *state_json(const struct bt_train_state *s, int64_t t)
 {
-    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:f, s:I}", "bt_state", 1, "step", (json_int_t)s->step,
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:f, s:I}", "bt_state", 1, "step", (json_int_t)s->step,
                      "samples", (json_int_t)s->samples, "updates", (json_int_t)t, "skipped", (json_int_t)s->skipped,
-                     "skipped_in_row", (json_int_t)s->skipped_in_row, "data", s->data, "recipe", s->recipe, "loss_sum",
-                     s->loss_sum, "loss_count", (json_int_t)s->loss_count);
+                     "skipped_in_row", (json_int_t)s->skipped_in_row, "data", s->data, "recipe", s->recipe, "frozen",
+                     s->frozen, "environment", s->environment, "loss_sum", s->loss_sum, "loss_count", (json_int_t)s->loss_count);
 }
 
 static int check_finite(const struct bt_vlm *vlm, const struct bt_optimizer *o, struct bt_err *err)
@@ -447,9 +447,11 @@ int bt_checkpoint_newest(const char *dir, char **path, struct bt_err *err)
 static int read_state(const char *path, struct bt_train_state *s, int64_t *t, struct bt_err *err)
 {
     char *file = bt_format("%s/state.json", path);
-    const char *data = NULL, *recipe = NULL;
     json_t *json = NULL;
     int rc = file ? bt_json_load(&json, file, err) : bt_fail(err, BT_ERR_MEMORY, "checkpoint: out of memory");
+    struct { const char *key; char *value; size_t room; } texts[] = { { "data", s->data, sizeof s->data },
+        { "recipe", s->recipe, sizeof s->recipe }, { "frozen", s->frozen, sizeof s->frozen },
+        { "environment", s->environment, sizeof s->environment } };
     struct { const char *key; int64_t *value; } counts[] = { { "step", &s->step }, { "samples", &s->samples }, { "updates", t },
         { "skipped", &s->skipped }, { "skipped_in_row", &s->skipped_in_row }, { "loss_count", &s->loss_count } };
 
@@ -457,15 +459,14 @@ static int read_state(const char *path, struct bt_train_state *s, int64_t *t, st
         rc = bt_json_get_int(json, counts[i].key, counts[i].value, file, err);
     if (!rc)
         rc = bt_json_get_num(json, "loss_sum", &s->loss_sum, file, err);
-    if (!rc)
-        rc = bt_json_get_str(json, "data", &data, file, err);
-    if (!rc)
-        rc = bt_json_get_str(json, "recipe", &recipe, file, err);
-    if (!rc && (!data || !recipe || strlen(data) != 64 || strlen(recipe) != 64))
-        rc = bt_fail(err, BT_ERR_CKPT_BAD, "%s: identities are missing", file);
-    if (!rc) {
-        memcpy(s->data, data, 65);
-        memcpy(s->recipe, recipe, 65);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && !rc; i++) {
+        const char *text = NULL;
+
+        rc = bt_json_get_str(json, texts[i].key, &text, file, err);
+        if (!rc && (!text || strlen(text) >= texts[i].room))
+            rc = bt_fail(err, BT_ERR_CKPT_BAD, "%s: '%s' is missing or too long", file, texts[i].key);
+        if (!rc)
+            memcpy(texts[i].value, text, strlen(text) + 1);
     }
     json_decref(json);
     free(file);

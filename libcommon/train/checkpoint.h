@@ -16,6 +16,8 @@ struct bt_train_state {
     int64_t samples;           /* seen so far */
     int64_t skipped, skipped_in_row;
     char data[65], recipe[65]; /* identity of the data and of the recipe */
+    char frozen[17];           /* of the weights that do not train: xxh64 */
+    char environment[160];     /* build, compiler, device: what the bytes of a run depend on besides */
     double loss_sum;           /* of the epoch so far, for its mean in the log */
     int64_t loss_count;
 };

@@ -34,6 +34,7 @@ struct run {
     float terms[BT_LOSS_TERMS + 1];
     const char *names[BT_LOSS_TERMS];
     size_t term_count;
+    int failed_saves; /* in a row */
 };
 
 /* ---- the log ---- */
@@ -276,6 +277,18 @@ static int open_data(struct run *r, struct bt_err *err)
     return rc;
 }
 
+/* What a run's bytes depend on besides its inputs (formats.md 3.3). */
+static int identify(struct run *r, struct bt_err *err)
+{
+    uint64_t frozen = 0;
+    int rc = bt_params_frozen_hash(r->vlm->params, &frozen, err);
+
+    snprintf(r->state.frozen, sizeof r->state.frozen, "%016llx", (unsigned long long)frozen);
+    snprintf(r->state.environment, sizeof r->state.environment, "bt %s, compiler %s, device %s", bt_version(), __VERSION__,
+             r->o->backend->name);
+    return rc;
+}
+
 /* Goes on from the newest checkpoint, if there is one. */
 static int resume(struct run *r, struct bt_err *err)
 {
@@ -291,8 +304,14 @@ static int resume(struct run *r, struct bt_err *err)
         rc = bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: was trained on other data; name the same --data, or another --output", path);
     if (!rc && path && strcmp(now.recipe, r->state.recipe) != 0)
         rc = bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: was trained with another recipe; name the same, or another --output", path);
+    if (!rc && path && strcmp(now.frozen, r->state.frozen) != 0)
+        rc = bt_fail(err, BT_ERR_INPUT_CHANGED, "%s: was trained with other frozen weights; name the same --weights, or another --output", path);
     if (!rc && path)
         bt_note("going on from %s", path);
+    if (!rc && path && strcmp(now.environment, r->state.environment) != 0)
+        bt_note("it was written by '%s', this is '%s': what follows will not be the same to the bit", r->state.environment,
+                now.environment);
+    memcpy(r->state.environment, now.environment, sizeof now.environment);
     free(path);
     return rc;
 }
@@ -309,9 +328,18 @@ static void show(struct run *r, struct bt_progress *progress, double lr)
     bt_progress_update(progress, (uint64_t)r->state.samples, text);
 }
 
-static int save(struct run *r, struct bt_err *err)
+/* A checkpoint that cannot be written is worth a warning while there is training left to do: the next one may fit. The third
+ * in a row ends the run, and so does the one that it would leave with (formats.md 3.1). */
+static int save(struct run *r, bool leaving, struct bt_err *err)
 {
-    return bt_checkpoint_write(r->o->output, r->vlm, &r->optimizer, &r->state, r->config, r->o->keep, err);
+    int rc = bt_checkpoint_write(r->o->output, r->vlm, &r->optimizer, &r->state, r->config, r->o->keep, err);
+
+    r->failed_saves = rc ? r->failed_saves + 1 : 0;
+    if (!rc || leaving || bt_exit_status(rc) != bt_exit_status(BT_ERR_IO) || r->failed_saves >= 3)
+        return rc;
+    bt_warn("%s; training goes on, the checkpoint before it is good", err->text);
+    bt_err_clear(err);
+    return BT_OK;
 }
 
 static int train(struct run *r, struct bt_err *err)
@@ -337,7 +365,7 @@ static int train(struct run *r, struct bt_err *err)
         last = r->state.step == r->total;
         stop = bt_stop_requested() || (o->stop_after && r->state.step - begun >= o->stop_after);
         if (!rc && (last || stop || r->state.step % every == 0))
-            rc = save(r, err);
+            rc = save(r, last || stop, err);
         if (!rc && stop && !last)
             rc = bt_fail(err, BT_ERR_STOPPED, "%s: stopped at step %lld of %lld, state saved; run the same command to go on",
                          o->output, (long long)r->state.step, (long long)r->total);
@@ -371,6 +399,8 @@ int bt_run(const struct bt_run_options *o, struct bt_err *err)
         rc = open_model(&r, err);
     if (!rc)
         rc = open_data(&r, err);
+    if (!rc)
+        rc = identify(&r, err);
     if (!rc)
         rc = resume(&r, err);
     if (!rc && r.state.step >= r.total && bt_checkpoint_is_final(o->output, r.state.step)) {

@@ -26,7 +26,7 @@ static double activation_slope(double x, enum bt_act act)
 struct reference {
     size_t rows, in, out;
     float *x, *weight, *bias, *dy; /* host */
-    double *pre, *y, *dx, *dweight, *dbias;
+    double *slope, *y, *dx, *dweight, *dbias;
 };
 
 static void reference_make(struct reference *r, size_t rows, size_t in, size_t out, enum bt_act act)
@@ -51,9 +51,9 @@ static void reference_make(struct reference *r, size_t rows, size_t in, size_t o
 
             for (size_t k = 0; k < in; k++)
                 sum += (double)r->x[i * in + k] * (double)r->weight[o * in + k];
-            r->pre[i * out + o] = sum;
             r->y[i * out + o] = activation(sum, act);
-            g = (double)r->dy[i * out + o] * activation_slope(sum, act);
+            r->slope[i * out + o] = activation_slope(sum, act);
+            g = (double)r->dy[i * out + o] * r->slope[i * out + o];
             r->dbias[o] += g;
             for (size_t k = 0; k < in; k++) {
                 r->dx[i * in + k] += g * (double)r->weight[o * in + k];
@@ -68,7 +68,7 @@ static void reference_free(struct reference *r)
     free(r->weight);
     free(r->bias);
     free(r->dy);
-    free(r->pre);
+    free(r->slope);
     free(r->y);
     free(r->dx);
     free(r->dweight);
@@ -83,7 +83,7 @@ static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size
     reference_make(&r, rows, in, out, act);
     float *x = dev_new(b, r.x, rows * in), *weight = dev_new(b, r.weight, out * in),
           *bias = dev_new(b, r.bias, out);
-    float *dy = dev_new(b, r.dy, rows * out), *y = dev_zeros(b, rows * out), *pre = dev_zeros(b, rows * out);
+    float *dy = dev_new(b, r.dy, rows * out), *y = dev_zeros(b, rows * out), *slope = dev_zeros(b, rows * out);
     float *dx = dev_new(b, r.x, rows * in), *dweight = dev_new(b, r.weight, out * in),
           *dbias = dev_new(b, r.bias, out);
 
@@ -95,24 +95,24 @@ static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size
         r.dbias[i] += (double)r.bias[i];
     if (packed)
         CHECK(b->linear->pack(b->queue, weight, in, out) == BT_OK);
-    CHECK(b->linear->forward(b->queue, y, act == BT_ACT_GELU ? pre : NULL, x, weight, bias, act, rows, in,
+    CHECK(b->linear->forward(b->queue, y, act == BT_ACT_GELU ? slope : NULL, x, weight, bias, act, rows, in,
                              out) == BT_OK);
     check_near(b, y, r.y, rows * out, 2e-6);
     if (act == BT_ACT_GELU) {
-        check_near(b, pre, r.pre, rows * out, 2e-6);
+        check_near(b, slope, r.slope, rows * out, 2e-6);
         CHECK(b->linear->forward(b->queue, y, NULL, x, weight, bias, act, rows, in, out) == BT_OK);
         check_near(b, y, r.y, rows * out, 2e-6);
     }
-    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, act == BT_ACT_GELU ? pre : y, x, weight, act,
+    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, act == BT_ACT_GELU ? slope : y, x, weight, act,
                               rows, in, out) == BT_OK);
     check_near(b, dx, r.dx, rows * in, 5e-6);
     check_near(b, dweight, r.dweight, out * in, 5e-6);
     check_near(b, dbias, r.dbias, out, 5e-6);
-    CHECK(b->linear->backward(b->queue, NULL, NULL, NULL, dy, act == BT_ACT_GELU ? pre : y, x, weight, act,
+    CHECK(b->linear->backward(b->queue, NULL, NULL, NULL, dy, act == BT_ACT_GELU ? slope : y, x, weight, act,
                               rows, in, out) == BT_OK);
     if (packed)
         b->linear->unpack(b->queue, weight);
-    dev_free(b, x, weight, bias, dy, y, pre, dx, dweight, dbias);
+    dev_free(b, x, weight, bias, dy, y, slope, dx, dweight, dbias);
     reference_free(&r);
 }
 
@@ -167,29 +167,30 @@ static void test_activations(const struct bt_backend *b)
 {
     enum { N = 24001 };
     static float x[N], ones[N];
-    static double y[N], slope[N];
+    static double y[N], dy_dx[N];
     static const float one = 1;
 
     for (enum bt_act act = BT_ACT_GELU; act <= BT_ACT_TANH; act++) {
-        float *in, *dy, *w, *out, *dx;
+        float *in, *dy, *w, *out, *slope, *dx;
 
         for (int i = 0; i < N; i++) {
             x[i] = (float)(i - N / 2) * 0.001f;
             ones[i] = 1;
             y[i] = activation((double)x[i], act);
-            slope[i] = activation_slope((double)x[i], act);
+            dy_dx[i] = activation_slope((double)x[i], act);
         }
         in = dev_new(b, x, N);
         dy = dev_new(b, ones, N);
         w = dev_new(b, &one, 1);
         out = dev_zeros(b, N);
+        slope = dev_zeros(b, N);
         dx = dev_zeros(b, N);
-        CHECK(b->linear->forward(b->queue, out, NULL, in, w, NULL, act, N, 1, 1) == BT_OK);
+        CHECK(b->linear->forward(b->queue, out, act == BT_ACT_GELU ? slope : NULL, in, w, NULL, act, N, 1, 1) == BT_OK);
         check_near(b, out, y, N, 1e-7);
-        CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, act == BT_ACT_GELU ? in : out, in, w, act, N,
+        CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, act == BT_ACT_GELU ? slope : out, in, w, act, N,
                                   1, 1) == BT_OK);
-        check_near(b, dx, slope, N, 4e-7);
-        dev_free(b, in, dy, w, out, dx);
+        check_near(b, dx, dy_dx, N, 4e-7);
+        dev_free(b, in, dy, w, out, slope, dx);
     }
 }
 
@@ -197,17 +198,17 @@ static void work(const struct bt_backend *b, float *result)
 {
     size_t rows = 300, in = 384, out = 256;
     float *x = dev_noise(b, rows * in, 1), *weight = dev_noise(b, out * in, 2), *bias = dev_noise(b, out, 3);
-    float *dy = dev_noise(b, rows * out, 4), *y = dev_zeros(b, rows * out), *pre = dev_zeros(b, rows * out);
+    float *dy = dev_noise(b, rows * out, 4), *y = dev_zeros(b, rows * out), *slope = dev_zeros(b, rows * out);
     float *dx = dev_zeros(b, rows * in), *dweight = dev_zeros(b, out * in), *dbias = dev_zeros(b, out);
 
-    CHECK(b->linear->forward(b->queue, y, pre, x, weight, bias, BT_ACT_GELU, rows, in, out) == BT_OK);
-    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, pre, x, weight, BT_ACT_GELU, rows, in, out) ==
+    CHECK(b->linear->forward(b->queue, y, slope, x, weight, bias, BT_ACT_GELU, rows, in, out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, slope, x, weight, BT_ACT_GELU, rows, in, out) ==
           BT_OK);
     dev_get(b, result, y, rows * out * sizeof *y);
     dev_get(b, result += rows * out, dx, rows * in * sizeof *y);
     dev_get(b, result += rows * in, dweight, out * in * sizeof *y);
     dev_get(b, result += out * in, dbias, out * sizeof *y);
-    dev_free(b, x, weight, bias, dy, y, pre, dx, dweight, dbias);
+    dev_free(b, x, weight, bias, dy, y, slope, dx, dweight, dbias);
 }
 
 static void test_threads(void)
