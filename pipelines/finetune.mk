@@ -8,6 +8,8 @@
 include $(dir $(lastword $(MAKEFILE_LIST)))stage2.mk
 
 QUESTIONS ?=
+# How often each caption counts beside the questions, 1 to 10: where a picture has five questions, 5 makes halves of both.
+CAPTIONS  ?= 1
 PROMPT    ?= Question: {} Short answer:
 
 STAGE2    ?= $(OUT)/stage2/final
@@ -20,7 +22,9 @@ $(SETS)/answers.done: $(DATA)/questions_train.json $(DATA)/annotations_train.jso
 	@touch $@
 
 finetune_sets = captions $(if $(QUESTIONS),answers)
+# Samples are drawn evenly from all records, so a set that is named more than once counts more.
+finetune_data = $(foreach i,$(wordlist 1,$(if $(QUESTIONS),$(CAPTIONS),1),1 2 3 4 5 6 7 8 9 10),captions) $(if $(QUESTIONS),answers)
 
 $(OUT)/caption/final: $(finetune_sets:%=$(SETS)/%.done) $(MODEL) $(VISION) $(LM) $(STAGE2) $(call recipe,caption)
-	$(TRAIN) caption $(finetune_sets:%=--data $(SETS)/%.lmdb) --model $(MODEL) --weights $(VISION) --weights $(LM) \
+	$(TRAIN) caption $(finetune_data:%=--data $(SETS)/%.lmdb) --model $(MODEL) --weights $(VISION) --weights $(LM) \
 	  --weights $(STAGE2) $(call with_recipe,caption) $(SET) --output $(@D)

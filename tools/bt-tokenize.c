@@ -72,8 +72,7 @@ struct run {
     int64_t max_len;
     uint64_t inputs, rejected, replacements;
     struct bt_ids ids, flat;
-    uint64_t *ends; /* in flat, one per text of a list */
-    uint64_t ends_capacity;
+    uint64_t *ends, ends_capacity; /* in flat, one per text of a list */
     struct bt_buf text;
     struct bt_corpus corpus; /* --train */
     struct bt_progress progress;

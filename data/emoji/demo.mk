@@ -7,6 +7,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# Threads that wait spin for some microseconds, then sleep: on a machine with other work they would hold it up.
+export GOMP_SPINCOUNT ?= 30000
+
 BIN       ?= build/bin
 DEMO      ?= demo
 TOP       := $(dir $(lastword $(MAKEFILE_LIST)))../..
@@ -19,6 +22,8 @@ pipeline = $(MAKE) --no-print-directory -f $(TOP)/pipelines/$(1).mk BIN=$(BIN) D
            RECIPES=$(RECIPES) MODEL=$(TOP)/pipelines/models/emoji.json MAX_LEN=24 BERT_SIZE=1000 OPT_SIZE=1200 GROUP=image
 blip_t   = OUT=$(D)/blip-t
 blip_2   = OUT=$(D)/blip-2 ALIGN=0
+# Prompts of equal length are decoded together, so many records at a time make fuller batches.
+batches  = CAPTION_OPTIONS='--batch 64' ANSWER_OPTIONS='--batch 256'
 say      = @printf '\n== %s\n' "$(1)" >&2
 
 .PHONY: all
@@ -51,11 +56,11 @@ $(D)/blip-t/stage0/final: $(D)/towers.done
 # Both models differ in nothing but the P-Former: same data, order, steps and seeds.
 $(D)/%/caption/final: $(D)/blip-t/stage0/final
 	$(call say,$*: stage 1 and stage 2 and fine-tuning)
-	@$(call pipeline,finetune) QUESTIONS=1 $($(subst -,_,$*))
+	@$(call pipeline,finetune) QUESTIONS=1 CAPTIONS=5 $($(subst -,_,$*))
 
 $(D)/%/eval.done: $(D)/%/caption/final
 	$(call say,$*: captions and answers for pictures never seen)
-	@$(call pipeline,eval) $($(subst -,_,$*))
+	@$(call pipeline,eval) $(batches) $($(subst -,_,$*))
 	@touch $@
 
 # The same with a Q-Former and a vision tower that have learnt nothing.
@@ -63,7 +68,7 @@ $(D)/untrained/eval.done: $(D)/towers.done $(D)/blip-t/caption/final
 	$(call say,The same with an untrained vision tower and Q-Former)
 	@$(BIN)/bt-train caption --data $(D)/sets/captions.lmdb --model $(TOP)/pipelines/models/emoji.json --weights $(D)/models/lm/final \
 	  --recipe $(RECIPES)/caption.json --set lr=0 --set lr_min=0 --max-steps 1 --output $(D)/untrained/caption
-	@$(call pipeline,eval) OUT=$(D)/untrained VISION=$(D)/untrained/caption/final
+	@$(call pipeline,eval) $(batches) OUT=$(D)/untrained VISION=$(D)/untrained/caption/final
 	@touch $@
 
 $(D)/report.txt: $(D)/blip-t/eval.done $(D)/blip-2/eval.done $(D)/untrained/eval.done $(D)/text-answers.json

@@ -6,7 +6,7 @@
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/vec.h"
 
-#define CHUNK    ((size_t)1 << 23) /* logits that the linear form holds at once, or ROWS_MIN rows of them */
+#define CHUNK    ((size_t)1 << 23) /* most logits that the linear form holds at once, or ROWS_MIN rows of them */
 #define ROWS_MIN ((size_t)64)
 
 struct labels {
@@ -136,18 +136,18 @@ const struct bt_cross_entropy bt_cross_entropy_cpu = { forward, backward };
 /* ---- linear form: bt_linear_cpu.forward takes no workspace, so ours stays ---- */
 
 /* Rows whose logits are held at once: a function of the shape alone. */
-static size_t chunk_rows(size_t rows, size_t classes)
+static size_t chunk_rows(size_t rows, size_t in, size_t classes)
 {
     size_t most = CHUNK / classes > ROWS_MIN ? CHUNK / classes / ROWS_MIN * ROWS_MIN : ROWS_MIN;
 
-    return bt_least(rows, most);
+    return bt_least(rows, bt_least(most, bt_linear_block(in, classes)));
 }
 
 static int linear_forward(struct bt_queue *q, float *loss, float *lse, const float *x, const float *weight,
                           const float *bias, const int32_t *labels, float smoothing, size_t rows, size_t in,
                           size_t classes)
 {
-    size_t chunk = chunk_rows(rows, classes);
+    size_t chunk = chunk_rows(rows, in, classes);
     float *logits = bt_workspace(q, (chunk * classes + rows) * sizeof *logits),
           *row_loss = logits + chunk * classes;
     struct labels all = { labels, 1, smoothing };
@@ -171,7 +171,7 @@ static int linear_backward(struct bt_queue *q, float *dx, float *dweight, float 
                            const float *lse, const float *x, const float *weight, const float *bias,
                            const int32_t *labels, float smoothing, size_t rows, size_t in, size_t classes)
 {
-    size_t chunk = chunk_rows(rows, classes), held = (chunk * classes + 15) / 16 * 16;
+    size_t chunk = chunk_rows(rows, in, classes), held = (chunk * classes + 15) / 16 * 16;
     float *g = bt_workspace(q, (held + bt_linear_scratch(q, weight, chunk, in, classes)) * sizeof *g);
     struct labels all = { labels, 1, smoothing };
     size_t labelled = labelled_rows(&all, rows);

@@ -195,22 +195,27 @@ static int backward(struct bt_queue *q, float *dx, float *dweight, float *dbias,
                     const float *saved, const float *x, const float *weight, enum bt_act act, size_t rows,
                     size_t in, size_t out)
 {
-    size_t stride = bt_padded(out);
+    size_t stride = bt_padded(out), block = bt_least(rows, bt_linear_block(in, out));
     bool own = act != BT_ACT_NONE || (dweight && stride != out); /* g is not dy itself */
-    size_t own_floats = own ? (rows * stride + 15) / 16 * 16 : 0;
+    size_t own_floats = own ? (block * stride + 15) / 16 * 16 : 0;
     float *space =
-        bt_workspace(q, (own_floats + bt_linear_scratch(q, weight, rows, in, out)) * sizeof *space);
+        bt_workspace(q, (own_floats + bt_linear_scratch(q, weight, block, in, out)) * sizeof *space);
+    int rc = space ? BT_OK : BT_ERR_MEMORY;
 
-    if (!space)
-        return BT_ERR_MEMORY;
-    if (!own)
-        return bt_linear_gradients(q, dx, dweight, dbias, dy, out, x, weight, rows, in, out, space);
+    for (size_t first = 0; first < rows && !rc; first += block) {
+        size_t count = bt_least(block, rows - first);
+        const float *g = own ? space : dy + first * out;
 
-    #pragma omp parallel for num_threads(q->threads) if (rows * out > BT_PARALLEL_MIN)
-    for (size_t r = 0; r < rows; r++)
-        through_act(space + r * stride, dy + r * out, saved ? saved + r * out : NULL, act, out);
-    return bt_linear_gradients(q, dx, dweight, dbias, space, stride, x, weight, rows, in, out,
-                               space + own_floats);
+        if (own) {
+            #pragma omp parallel for num_threads(q->threads) if (count * out > BT_PARALLEL_MIN)
+            for (size_t r = 0; r < count; r++)
+                through_act(space + r * stride, dy + (first + r) * out,
+                            saved ? saved + (first + r) * out : NULL, act, out);
+        }
+        rc = bt_linear_gradients(q, dx ? dx + first * in : NULL, dweight, dbias, g, own ? stride : out,
+                                 x + first * in, weight, count, in, out, space + own_floats);
+    }
+    return rc;
 }
 
 /* ---- weights that do not change ---- */

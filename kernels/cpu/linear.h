@@ -6,6 +6,13 @@
 #include "kernels/cpu/matmul.h"
 #include "kernels/linear.h"
 
+/* Rows that a backward pass takes at a time: few enough for x and g to stay in cache from one product to the
+ * next, and the more the larger dweight is, which every block walks once. */
+static inline size_t bt_linear_block(size_t in, size_t out)
+{
+    return 512 + in * out / 1024;
+}
+
 /* Floats of scratch that bt_linear_gradients needs; the weight at this address may be packed. */
 size_t bt_linear_scratch(const struct bt_queue *q, const float *weight, size_t rows, size_t in, size_t out);
 

@@ -46,8 +46,8 @@ static int set_up_writer(struct bt_generator *g, struct bt_err *err)
     g->before = g->o.pictures && !bert ? c->queries : 0;
     g->positions = bert ? c->qformer.positions : c->opt.positions;
     if (g->end < 0)
-        return bt_fail(err, BT_ERR_CONFIG, "tokenizer: has no %s, which ends a text here; use that of %s", bert ? "[SEP]" : "newline",
-                       bert ? "BERT" : "the language model");
+        return bt_fail(err, BT_ERR_CONFIG, "tokenizer: has no %s, which ends a text here; use that of %s",
+                       bert ? "[SEP]" : "newline", bert ? "BERT" : "the language model");
     if (g->before + (size_t)g->o.preset->max_new > g->positions)
         return bt_fail(err, BT_ERR_CONFIG, "max_new: %lld new tokens behind %zu, but the model has %zu positions; use fewer",
                        (long long)g->o.preset->max_new, g->before + 1, g->positions);
@@ -141,7 +141,8 @@ static int decode_picture(struct bt_generator *g, float *out, const struct bt_va
     return rc;
 }
 
-static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code, struct bt_err *err)
+static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code,
+                        struct bt_err *err)
 {
     struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
     const struct bt_value *bytes = image.kind == BT_BIN ? &image : &pixels;
@@ -188,7 +189,8 @@ static int make_prompt(struct bt_generator *g, const struct bt_record *rec, stru
     return rc ? rc : bt_buf_add(&g->text, question, size, err);
 }
 
-static int take_prompt(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code, struct bt_err *err)
+static int take_prompt(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code,
+                       struct bt_err *err)
 {
     const struct bt_vlm *v = g->o.vlm;
     size_t new_tokens = (size_t)g->o.preset->max_new;

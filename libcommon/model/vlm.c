@@ -161,8 +161,8 @@ static int check_tied(const struct bt_safetensors *file, struct bt_err *err)
     free(a);
     free(b);
     if (!rc && !same)
-        rc = bt_fail(err, BT_ERR_WEIGHTS, "%s: '%s' and '%s' differ, but this model has one table for both; use weights that are tied",
-                     bt_safetensors_path(file), words->name, head->name);
+        rc = bt_fail(err, BT_ERR_WEIGHTS, "%s: '%s' and '%s' differ, but this model has one table for both; use weights that "
+                     "are tied", bt_safetensors_path(file), words->name, head->name);
     return rc;
 }
 

@@ -202,6 +202,8 @@ struct bt_tensor *bt_concat(struct bt_tape *tape, struct bt_tensor *a, struct bt
     if (!tape->err.status) {
         strided(tape, y, 0, width_a + width_b, a, 0, width_a, rows, width_a);
         strided(tape, y, width_a, width_a + width_b, b, 0, width_b, rows, width_b);
+        y->part[0] = a;
+        y->part[1] = b;
     }
     return y;
 }
@@ -214,6 +216,11 @@ struct bt_tensor *bt_slice(struct bt_tape *tape, struct bt_tensor *x, size_t fir
         bt_tape_fail(tape, BT_ERR_BUG, "slice: %zu from %zu of %zu", count, first, x->rank == 3 ? x->shape[1] : 0);
         return &tape->nothing;
     }
+    /* What was joined is still there; and where nobody uses the other part, its way back has nothing to do. */
+    if (x->part[0] && first == 0 && count == x->part[0]->shape[1])
+        return x->part[0];
+    if (x->part[1] && first == x->part[0]->shape[1] && count == x->part[1]->shape[1])
+        return x->part[1];
 
     size_t width = x->shape[2], shape[3] = { x->shape[0], count, width };
     struct bt_tensor *y = bt_tape_tensor(tape, 3, shape);

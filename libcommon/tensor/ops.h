@@ -55,7 +55,7 @@ struct bt_tensor *bt_attention(struct bt_tape *tape, const struct bt_attend *att
 
 /* Two tensors joined along axis 1 ([B, Ta, W] and [B, Tb, W]), or end to end when of rank 1. */
 struct bt_tensor *bt_concat(struct bt_tape *tape, struct bt_tensor *a, struct bt_tensor *b);
-/* Tokens first..first+count-1 of [B, T, W]. */
+/* Tokens first..first+count-1 of [B, T, W]: the very tensor, where bt_concat put one there. */
 struct bt_tensor *bt_slice(struct bt_tape *tape, struct bt_tensor *x, size_t first, size_t count);
 
 /* Columns first..first+count-1 of the last axis. */

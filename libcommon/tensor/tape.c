@@ -58,6 +58,7 @@ void bt_tape_reset(struct bt_tape *tape)
     tape->block_now = 0;
     tape->used = 0;
     tape->notes = NULL;
+    tape->spare = NULL;
     tape->site = 0;
     bt_err_clear(&tape->err);
 }
@@ -234,6 +235,39 @@ void *bt_tape_note(struct bt_tape *tape, size_t size, struct bt_tensor *out,
     return note;
 }
 
+/* ---- gradients: the walk back needs few of them at a time, and memory used a moment ago is still in cache ---- */
+
+struct spare {
+    struct spare *next;
+    float *memory;
+    size_t bytes;
+};
+
+static float *grad_memory(struct bt_tape *tape, size_t bytes)
+{
+    for (struct spare **at = &tape->spare; *at; at = &(*at)->next)
+        if ((*at)->bytes == bytes) {
+            float *memory = (*at)->memory;
+
+            *at = (*at)->next;
+            return memory;
+        }
+    return bt_tape_memory(tape, bytes);
+}
+
+/* An op that made t has gone back: with its first note, so has everyone who adds to t's gradient or reads it. */
+static void grad_done(struct bt_tape *tape, const struct bt_note *note, struct bt_tensor *t)
+{
+    bool done = t && t->grad && !t->base && !(note->previous && note->previous->out == t);
+    struct spare *spare = done ? bt_arena_take(tape->host, 1, sizeof *spare) : NULL;
+
+    if (!spare)
+        return;
+    *spare = (struct spare){ tape->spare, t->grad, bt_tensor_count(t) * sizeof *t->grad };
+    tape->spare = spare;
+    t->grad = NULL;
+}
+
 float *bt_tape_grad(struct bt_tape *tape, struct bt_tensor *t)
 {
     if (!t || !t->trains || tape->err.status)
@@ -247,7 +281,7 @@ float *bt_tape_grad(struct bt_tape *tape, struct bt_tensor *t)
     }
 
     size_t bytes = bt_tensor_count(t) * sizeof(float);
-    float *grad = bt_tape_memory(tape, bytes);
+    float *grad = grad_memory(tape, bytes);
 
     if (grad && tape->backend->zero(tape->backend->queue, grad, bytes))
         bt_tape_fail(tape, BT_ERR_DEVICE, "%s: clearing memory failed", tape->backend->name);
@@ -306,6 +340,8 @@ int bt_tape_backward(struct bt_tape *tape, struct bt_err *err)
             b->sync(b->queue);
             tape->times[note->op].backward_s += bt_now_s() - start_s;
         }
+        grad_done(tape, note, note->out);
+        grad_done(tape, note, note->also);
     }
     tape->notes = NULL;
     return bt_tape_status(tape, err);

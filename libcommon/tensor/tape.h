@@ -19,9 +19,10 @@
 /* float32 values on the device, row-major. Made by ops (lives until the tape is reset) or by bt_params. */
 struct bt_tensor {
     float *data;
-    float *grad;              /* NULL until a gradient arrives; a parameter's is always there */
+    float *grad;              /* NULL until a gradient arrives and once its op has gone back; a parameter's stays */
     struct bt_tensor *base;   /* a view's gradient is part of its base's */
     size_t base_offset;
+    struct bt_tensor *part[2]; /* what bt_concat joined, or NULL */
     int rank;
     size_t shape[BT_RANK_MAX];
     bool trains;              /* gradients are wanted here or upstream */
@@ -90,7 +91,8 @@ struct bt_note {
 struct bt_tensor *bt_tape_tensor(struct bt_tape *tape, int rank, const size_t *shape);
 void *bt_tape_memory(struct bt_tape *tape, size_t bytes); /* device memory that lives as long; NULL on failure */
 void *bt_tape_host(struct bt_tape *tape, size_t bytes);   /* host memory that lives as long; NULL on failure */
-/* A note of `size` bytes for `out`, zeroed, in the walk; also marks out as training. */
+/* A note of `size` bytes for `out`, zeroed, in the walk; also marks out as training. Several notes for one out follow
+ * each other. */
 void *bt_tape_note(struct bt_tape *tape, size_t size, struct bt_tensor *out,
                    int (*backward)(const struct bt_backend *, struct bt_tape *, struct bt_note *));
 /* The gradient buffer of t, made and zeroed when first asked for; NULL when t does not train (or t is NULL). */

@@ -10,12 +10,14 @@
 #define BT_OP_KINDS 32
 
 struct block;
+struct spare;
 struct bt_tape {
     const struct bt_backend *backend;
     struct bt_arena *host; /* tensors and notes */
     struct block *blocks;  /* device memory */
     uint64_t block_capacity;
     size_t block_count, block_now, used, most;
+    struct spare *spare; /* memory of gradients that are done with, for the next ones */
     struct bt_note *notes;
     struct bt_err err;
     struct bt_tensor nothing; /* what ops return after a failure */

@@ -3,62 +3,13 @@
 # ends with the bytes of one that was not.
 
 bats_require_minimum_version 1.5.0
+load tiny
 
 stages="vision lm stage0 stage1 stage2 caption"
 
-# Sixteen pictures, each with a short caption and a longer one.
-make_data() {
-    local golden=$BATS_TEST_DIRNAME/../golden/images/decode i=0 file
-    local colours=(red green blue yellow) things=(cat bus tree hat)
-    mkdir pictures
-    for file in "$golden"/jpeg_4[24]*_{7x5,17x33,9x16}.jpg "$golden"/jpeg_4*_q[3-9]*.jpg; do
-        [ $i -lt 16 ] || break
-        cp "$file" pictures/$i.jpg
-        echo "{\"image\": \"$i.jpg\", \"captions\": [\"${colours[i % 4]} ${things[i / 4]}\"," \
-            "\"this is a ${colours[i % 4]} ${things[i / 4]}\"]}" >>list.jsonl
-        i=$((i + 1))
-    done
-    jq -cs '{images: [.[] | {id: (.image | rtrimstr(".jpg") | tonumber), file_name: .image}],
-        annotations: [.[] | (.image | rtrimstr(".jpg") | tonumber) as $i | .captions | to_entries[]
-            | {id: ($i * 2 + .key), image_id: $i, caption: .value}]}' list.jsonl >captions.json
-    bt-preprocess -q --text-only captions.json -o text.bt
-    bt-tokenize -q --train wordpiece --vocab-size 200 -i text.bt -o vocab.txt
-    bt-tokenize -q --train bpe --vocab-size 290 -i text.bt -o opt
-    local tokenizers="--tokenizer bert=vocab.txt --tokenizer opt=opt --max-len 8"
-    bt-preprocess -q --images pictures --group image captions.json | bt-tokenize -q $tokenizers -o captions.lmdb
-    bt-preprocess -q --text-only captions.json | bt-tokenize -q $tokenizers -o sentences.lmdb
-    printf '%s\t%s\n' red 0 green 1 blue 2 yellow 3 cat 4 bus 5 tree 6 hat 7 >words.txt
-}
-
-# model DROPOUT
-model() {
-    local bert='"hidden": 16, "layers": 2, "heads": 2, "ffn": 32, "positions": 16, "eps": 1e-12, "init_std": 0.08'
-    cat <<END
-{ "vit": { "image_size": 16, "patch": 8, "width": 16, "depth": 2, "heads": 2, "mlp": 32, "eps": 1e-6, "init_std": 0.08 },
-  "qformer": { $bert, "vocab": 201, "dropout": $1 }, "pformer": { $bert, "vocab": 200, "dropout": $1 },
-  "opt": { "hidden": 16, "layers": 2, "heads": 2, "ffn": 32, "vocab": 300, "positions": 32, "eps": 1e-5, "dropout": $1,
-           "init_std": 0.08 },
-  "queries": 8, "embed": 8, "cross_every": 2, "labels": 8, "ln_vision_eps": 1e-5,
-  "tokens": { "cls": 101, "sep": 102, "mask": 103, "dec": 200, "bos": 2, "pad": 1 } }
-END
-}
-
-# What a stage reads: its data, and the results of the stages before it from $W.
-inputs() {
-    case $1 in
-        vision) echo "--data $D/captions.lmdb --labels $D/words.txt" ;;
-        lm) echo "--data $D/sentences.lmdb" ;;
-        stage0) echo "--data $D/sentences.lmdb --weights $W/lm/final" ;;
-        stage1) echo "--data $D/captions.lmdb --weights $W/vision/final --weights $W/stage0/final" ;;
-        stage2) echo "--data $D/captions.lmdb --weights $W/vision/final --weights $W/lm/final --weights $W/stage0/final" \
-                     "--weights $W/stage1/final" ;;
-        caption) echo "--data $D/captions.lmdb --weights $W/vision/final --weights $W/lm/final --weights $W/stage2/final" ;;
-    esac
-}
-
 # 30 steps: train STAGE OUTPUT [OPTION]...
 train() {
-    bt-train "$1" --quiet --model $D/model.json $(inputs $1) --output "$2" --threads 1 --checkpoint-every 5 --set epochs=3 \
+    bt-train "$1" --quiet --model $D/model.json $(tiny_inputs $1) --output "$2" --threads 1 --checkpoint-every 5 --set epochs=3 \
         --set steps_per_epoch=10 --set batch=4 --set lr=3e-3 --set warmup_steps=4 --set max_text=8 --set window=16 "${@:3}"
 }
 
@@ -79,8 +30,8 @@ setup_file() {
     PATH=$BT_BUILD/bin:$PATH
     export D=$BATS_FILE_TMPDIR W=$BATS_FILE_TMPDIR
     cd "$D"
-    make_data
-    model 0.1 >model.json
+    tiny_data
+    tiny_model 0.1 >model.json
     for stage in $stages; do
         train $stage $stage
     done
@@ -127,7 +78,7 @@ setup() {
 }
 
 @test "losses fall on data seen again and again" {
-    model 0 | jq '.opt.hidden = 48 | .opt.ffn = 128 | .qformer.hidden = 32 | .vit.width = 32' >larger.json
+    tiny_model 0 | jq '.opt.hidden = 48 | .opt.ffn = 128 | .qformer.hidden = 32 | .vit.width = 32' >larger.json
     W=.
     for stage in $stages; do
         if [ $stage = caption ]; then # from stage 1: stage 2 has learnt it all
@@ -161,6 +112,7 @@ killed_anywhere() {
         us=$((us % (whole * 11 / 10)))
         echo "$1: kill $i after $us us of $whole"
         timeout -s KILL $(printf '%d.%06d' $((us / 1000000)) $((us % 1000000))) bash -c "exec $(train_line $1 killed)" || true
+        flock killed/lock true 2>/dev/null || true # a process that waits for the disk dies when it has it
         [ ! -e killed/final ] || [ "$(readlink killed/final)" = ckpt/step-00000030 ]
     done
     train $1 killed
@@ -209,7 +161,7 @@ train_line() {
     train vision run --max-steps 12
     [ "$(readlink run/final)" = ckpt/step-00000012 ]
     find run -type f ! -name lock -exec stat -c '%n %Y %i' {} + | sort >before
-    run --separate-stderr bt-train vision --model $D/model.json $(inputs vision) --output run --threads 1 --checkpoint-every 5 \
+    run --separate-stderr bt-train vision --model $D/model.json $(tiny_inputs vision) --output run --threads 1 --checkpoint-every 5 \
         --set epochs=3 --set steps_per_epoch=10 --set batch=4 --set lr=3e-3 --set warmup_steps=4 --set max_text=8 \
         --set window=16 --max-steps 12
     [ $status = 0 ]
@@ -238,7 +190,7 @@ train_line() {
 
 # Captions differ in length: a mean of means would not do.
 @test "micro-batches: the loss is that of the whole step, and so is the gradient" {
-    model 0 >still.json
+    tiny_model 0 >still.json
     for stage in vision lm stage2 caption; do
         for n in 1 2; do
             train $stage $stage-$n --model still.json --set batch=2 --set micro_batch=$n --max-steps 1

@@ -26,6 +26,15 @@ same_results() {
     diff -r -x log.jsonl -x lock "$1" "$2"
 }
 
+# The same training, also from a set of shards that was made in another place, or in several goes: a checkpoint names it by its
+# manifest, which knows such things.
+same_weights() {
+    local file
+    for file in model.safetensors optim-00000-of-00001.safetensors; do
+        cmp "$1/final/$file" "$2/final/$file"
+    done
+}
+
 setup_file() {
     export D=$BATS_FILE_TMPDIR
     [ -x "$BT_BUILD/bin/emoji-scenes" ] || skip "emoji-scenes is not built; make check builds it"
@@ -100,20 +109,20 @@ setup() {
     own="DATA=d MODELS=m BERT=$D/models/bert/vocab.txt"
 
     pipe stage0 $own LM=$D/models/lm/final OUT=a
-    same_results a/stage0/ $D/out/stage0/
+    same_weights a/stage0 $D/out/stage0
 
     rm d/*
     cp -r $D/data/captions_train.json $D/data/images d/
     pipe stage1 $own VISION=$D/models/vision/final STAGE0=$D/out/stage0/final OUT=b
-    same_results b/stage1/ $D/out/stage1/
+    same_weights b/stage1 $D/out/stage1
 
     pipe stage2 $own VISION=$D/models/vision/final LM=$D/models/lm/final STAGE0=$D/out/stage0/final STAGE1=$D/out/stage1/final OUT=c
     [ ! -e c/stage1 ]
-    same_results c/stage2/ $D/out/stage2/
+    same_weights c/stage2 $D/out/stage2
 
     cp $D/data/{questions,annotations}_train.json d/
     pipe finetune $own VISION=$D/models/vision/final LM=$D/models/lm/final STAGE2=$D/out/stage2/final OUT=e
-    same_results e/caption/ $D/out/caption/
+    same_weights e/caption $D/out/caption
     [ "$(ls e | paste -sd ' ')" = "caption sets" ]
 
     rm d/*.json
@@ -131,7 +140,7 @@ setup() {
     echo '{"images": [' >d/captions_train.json
     run pipe stage1 DATA=d STAGE0=$D/out/stage0/final OUT=a
     [ $status = 2 ]
-    [[ $output == *"d/captions_train.json"*"[E_JSON]"* ]]
+    [[ $output == *"bt-preprocess: d/captions_train.json: "*"[E_INPUT]"*"Error 65"* ]]
     [ ! -e a/sets/captions.done ]
     [ ! -e a/stage1 ]
     run pipe stage1 STAGE0=$D/out/stage0/final SETS=$D/out/sets OUT=a SET="--quiet --set batch=100000 --set steps_per_epoch=0"
@@ -140,14 +149,20 @@ setup() {
     [ ! -e a/stage1/final ]
 }
 
+# kill_all PID: make and its children; one that waits for the disk dies, and lets go of its locks, when it has it
+kill_all() {
+    kill -KILL -- -$1 2>/dev/null || true
+    wait $1 2>/dev/null || true
+    find killed -name '*lock' -type f -exec flock {} true \; 2>/dev/null || true
+}
+
 # killed_at MICROSECONDS COMMAND...: with all its children
 killed_at() {
     local pid us=$1
     setsid "${@:2}" >/dev/null 2>&1 &
     pid=$!
     sleep "$(printf '%d.%06d' $((us / 1000000)) $((us % 1000000)))"
-    kill -KILL -- -$pid 2>/dev/null || true
-    wait $pid 2>/dev/null || true
+    kill_all $pid
 }
 
 @test "killed anywhere, the same command goes on to the same bytes" {
@@ -163,23 +178,25 @@ killed_at() {
     done
     pipe finetune OUT=killed STAGE0=$D/out/stage0/final
     pipe finetune -q OUT=killed STAGE0=$D/out/stage0/final
-    for part in stage1 stage2 caption sets; do
-        same_results whole/$part killed/$part
+    for part in stage1 stage2 caption; do
+        same_weights whole/$part killed/$part
+    done
+    for set in captions answers; do
+        cmp <("$BT_BUILD/bin/bt-cat" --prov none whole/sets/$set.lmdb) <("$BT_BUILD/bin/bt-cat" --prov none killed/sets/$set.lmdb)
     done
 }
 
 # A step by itself, killed when it is known to be at work.
 @test "killed in the middle of training" {
-    long="--quiet --threads 1 --checkpoint-every 5 --set epochs=40"
+    long="--quiet --threads 1 --checkpoint-every 5 --set epochs=15"
     pipe stage1 OUT=whole SETS=$D/out/sets STAGE0=$D/out/stage0/final SET="$long"
     line=$(pipe_line stage1 OUT=killed SETS=$D/out/sets STAGE0=$D/out/stage0/final SET="$long")
     for i in 1 2 3; do
+        before=$(cat killed/stage1/ckpt/LATEST 2>/dev/null || true)
         setsid bash -c "exec $line" >/dev/null 2>&1 &
         pid=$!
-        until [ "$(cat killed/stage1/ckpt/LATEST 2>/dev/null)" ]; do sleep 0.01; done
-        sleep 0.1
-        kill -KILL -- -$pid
-        wait $pid || true
+        until [ "$(cat killed/stage1/ckpt/LATEST 2>/dev/null)" != "$before" ]; do sleep 0.005; done
+        kill_all $pid
     done
     [ ! -e killed/stage1/final ] || skip "the machine was faster than the kill"
     pipe stage1 OUT=killed SETS=$D/out/sets STAGE0=$D/out/stage0/final SET="$long"

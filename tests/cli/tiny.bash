@@ -38,15 +38,16 @@ tiny_model() {
 END
 }
 
-# tiny_inputs STAGE: what it reads, in $D: its data and the results of the stages before it.
+# tiny_inputs STAGE: what it reads: its data, in $D, and the results of the stages before it, in $W (or $D too).
 tiny_inputs() {
+    local w=${W:-$D}
     case $1 in
         vision) echo "--data $D/captions.lmdb --labels $D/words.txt" ;;
         lm) echo "--data $D/sentences.lmdb" ;;
-        stage0) echo "--data $D/sentences.lmdb --weights $D/lm/final" ;;
-        stage1) echo "--data $D/captions.lmdb --weights $D/vision/final --weights $D/stage0/final" ;;
-        stage2) echo "--data $D/captions.lmdb --weights $D/vision/final --weights $D/lm/final --weights $D/stage0/final" \
-                     "--weights $D/stage1/final" ;;
-        caption) echo "--data $D/captions.lmdb --weights $D/vision/final --weights $D/lm/final --weights $D/stage2/final" ;;
+        stage0) echo "--data $D/sentences.lmdb --weights $w/lm/final" ;;
+        stage1) echo "--data $D/captions.lmdb --weights $w/vision/final --weights $w/stage0/final" ;;
+        stage2) echo "--data $D/captions.lmdb --weights $w/vision/final --weights $w/lm/final --weights $w/stage0/final" \
+                     "--weights $w/stage1/final" ;;
+        caption) echo "--data $D/captions.lmdb --weights $w/vision/final --weights $w/lm/final --weights $w/stage2/final" ;;
     esac
 }

@@ -53,8 +53,10 @@ static int next(void *context, const int32_t *tokens, const int32_t *from, float
     return BT_OK;
 }
 
-static const struct bt_decode_options beams2 = { .mode = BT_DECODE_BEAM, .beams = 2, .returns = 2, .max_new = 3, .length_penalty = 1,
-                                                 .repetition_penalty = 1, .temperature = 1, .top_p = 1, .eos = EOS, .pad = PAD };
+static const struct bt_decode_options beams2 = {
+    .mode = BT_DECODE_BEAM, .beams = 2, .returns = 2, .max_new = 3, .length_penalty = 1, .repetition_penalty = 1,
+    .temperature = 1, .top_p = 1, .eos = EOS, .pad = PAD,
+};
 
 static int decode(struct chain *c, const struct bt_decode_options *o, const int32_t *prompt, size_t items, size_t columns,
                   struct bt_hypothesis *out, struct bt_err *err)
@@ -197,7 +199,8 @@ static void test_processors(void)
 }
 
 /*      S: a .6  b .4      a: c .5  end .5      b: b .9  end .1      c: c .2  end .8
- * "a" ends with .3 and "ac" with .24 while b...b is better than the worse of them: only when .4 * .9^5 = .236 is not, all is done. */
+ * "a" ends with .3 and "ac" with .24 while b...b is better than the worse of them: only when .4 * .9^5 = .236 is not, all is
+ * done. */
 static const struct chain late = { .probability = { [S] = { [A] = .6, [B] = .4 }, [A] = { [C] = .5, [EOS] = .5 },
                                                     [B] = { [B] = .9, [EOS] = .1 }, [C] = { [C] = .2, [EOS] = .8 } } };
 

@@ -67,8 +67,8 @@ static void test_tied_embeddings_under_either_name(const struct bt_backend *b)
 
     files[0] = write_file("words", (struct bt_st_tensor[]){ matrix(WORDS, table, VOCAB, HIDDEN) }, 1);
     files[1] = write_file("head", (struct bt_st_tensor[]){ matrix(HEAD, table, VOCAB, HIDDEN) }, 1);
-    files[2] = write_file("both", (struct bt_st_tensor[]){ matrix(WORDS, table, VOCAB, HIDDEN), matrix(HEAD, table, VOCAB, HIDDEN) },
-                          2);
+    files[2] = write_file("both", (struct bt_st_tensor[]){ matrix(WORDS, table, VOCAB, HIDDEN),
+                                                           matrix(HEAD, table, VOCAB, HIDDEN) }, 2);
     for (int i = 0; i < 3; i++) {
         struct bt_vlm *v = frozen(b, BT_STAGE_LM);
 
