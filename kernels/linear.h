@@ -12,7 +12,8 @@
 enum bt_act { BT_ACT_NONE, BT_ACT_GELU, BT_ACT_RELU, BT_ACT_TANH };
 
 struct bt_linear {
-    /* slope: where to keep act'(pre) for GELU's backward; NULL when there will be none, or for other activations. */
+    /* slope: where to keep act'(pre) for GELU's backward; NULL when there will be none, and for other
+     * activations. */
     int (*forward)(struct bt_queue *q, float *y, float *slope, const float *x, const float *weight,
                    const float *bias, enum bt_act act, size_t rows, size_t in, size_t out);
     /* saved: slope for GELU, y for ReLU and tanh, unused for NONE. dx, dweight, dbias may each be NULL. */

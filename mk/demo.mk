@@ -18,7 +18,7 @@ DEMO ?= demo$(if $(QUICK),-quick)
 demo:  ## train BLIP-T on pictures made here, caption new ones, score them (QUICK=1: about 3 minutes)
 	@sh mk/deps.sh $(DEB_BUILD) $(DEB_DEMO)
 	@$(MAKE) --no-print-directory all $(B)/bin/emoji-scenes
-	@$(MAKE) --no-print-directory -f data/emoji/demo.mk BIN=$(abspath $(B))/bin DEMO=$(DEMO) \
+	@$(MAKE) -j1 --no-print-directory -f data/emoji/demo.mk BIN=$(abspath $(B))/bin DEMO=$(DEMO) \
 	  $(if $(QUICK),RECIPES=pipelines/recipes/emoji-quick PICTURES="--train 8000 --val 20 --test 60 --documents 12000")
 
 demo-clean:  ## remove what the demonstration made

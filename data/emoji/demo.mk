@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SECONDARY:
+# One step after the other: each uses every core.
+.NOTPARALLEL:
 
 # Threads that wait spin for some microseconds, then sleep: on a machine with other work they would hold it up.
 export GOMP_SPINCOUNT ?= 30000

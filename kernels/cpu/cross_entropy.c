@@ -6,7 +6,7 @@
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/vec.h"
 
-#define CHUNK    ((size_t)1 << 23) /* most logits that the linear form holds at once, or ROWS_MIN rows of them */
+#define CHUNK    ((size_t)1 << 23) /* logits that the linear form holds at most, or ROWS_MIN rows of them */
 #define ROWS_MIN ((size_t)64)
 
 struct labels {

@@ -83,7 +83,8 @@ static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size
     reference_make(&r, rows, in, out, act);
     float *x = dev_new(b, r.x, rows * in), *weight = dev_new(b, r.weight, out * in),
           *bias = dev_new(b, r.bias, out);
-    float *dy = dev_new(b, r.dy, rows * out), *y = dev_zeros(b, rows * out), *slope = dev_zeros(b, rows * out);
+    float *dy = dev_new(b, r.dy, rows * out), *y = dev_zeros(b, rows * out),
+          *slope = dev_zeros(b, rows * out);
     float *dx = dev_new(b, r.x, rows * in), *dweight = dev_new(b, r.weight, out * in),
           *dbias = dev_new(b, r.bias, out);
 
@@ -103,8 +104,8 @@ static void check_shape(const struct bt_backend *b, size_t rows, size_t in, size
         CHECK(b->linear->forward(b->queue, y, NULL, x, weight, bias, act, rows, in, out) == BT_OK);
         check_near(b, y, r.y, rows * out, 2e-6);
     }
-    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, act == BT_ACT_GELU ? slope : y, x, weight, act,
-                              rows, in, out) == BT_OK);
+    CHECK(b->linear->backward(b->queue, dx, dweight, dbias, dy, act == BT_ACT_GELU ? slope : y, x, weight,
+                              act, rows, in, out) == BT_OK);
     check_near(b, dx, r.dx, rows * in, 5e-6);
     check_near(b, dweight, r.dweight, out * in, 5e-6);
     check_near(b, dbias, r.dbias, out, 5e-6);
@@ -185,10 +186,11 @@ static void test_activations(const struct bt_backend *b)
         out = dev_zeros(b, N);
         slope = dev_zeros(b, N);
         dx = dev_zeros(b, N);
-        CHECK(b->linear->forward(b->queue, out, act == BT_ACT_GELU ? slope : NULL, in, w, NULL, act, N, 1, 1) == BT_OK);
+        CHECK(b->linear->forward(b->queue, out, act == BT_ACT_GELU ? slope : NULL, in, w, NULL, act, N, 1,
+                                 1) == BT_OK);
         check_near(b, out, y, N, 1e-7);
-        CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, act == BT_ACT_GELU ? slope : out, in, w, act, N,
-                                  1, 1) == BT_OK);
+        CHECK(b->linear->backward(b->queue, dx, NULL, NULL, dy, act == BT_ACT_GELU ? slope : out, in, w, act,
+                                  N, 1, 1) == BT_OK);
         check_near(b, dx, dy_dx, N, 4e-7);
         dev_free(b, in, dy, w, out, slope, dx);
     }
@@ -198,7 +200,8 @@ static void work(const struct bt_backend *b, float *result)
 {
     size_t rows = 300, in = 384, out = 256;
     float *x = dev_noise(b, rows * in, 1), *weight = dev_noise(b, out * in, 2), *bias = dev_noise(b, out, 3);
-    float *dy = dev_noise(b, rows * out, 4), *y = dev_zeros(b, rows * out), *slope = dev_zeros(b, rows * out);
+    float *dy = dev_noise(b, rows * out, 4), *y = dev_zeros(b, rows * out),
+          *slope = dev_zeros(b, rows * out);
     float *dx = dev_zeros(b, rows * in), *dweight = dev_zeros(b, out * in), *dbias = dev_zeros(b, out);
 
     CHECK(b->linear->forward(b->queue, y, slope, x, weight, bias, BT_ACT_GELU, rows, in, out) == BT_OK);
