@@ -8,9 +8,9 @@ bin=$1 demo=$2
 naming() {
     "$bin/bt-cat" --to=json "$1/eval/captions.bt" | jq -rn --rawfile words "$demo/data/words.txt" \
         --slurpfile scenes "$demo/data/scenes_test.jsonl" '
-        ($words | split("\n") | map(select(. != "") | split("\t") | {key: .[0], value: .[1]}) | from_entries) as $label
+        ($words | split("\n") | map(select(. != "") | split("\t") | {key: .[0], value: .[1]}) | from_entries) as $number_of
         | ($scenes | map({key: (.id | tostring), value: .}) | from_entries) as $scene
-        | def labels: split(" ") | map($label[.] // empty) | unique;
+        | def labels: split(" ") | map($number_of[.] // empty) | unique;
         [inputs | select(.type == "record") | $scene[.image_id | tostring] as $s
          | (($s.things + [$s.job // empty] | join(" ") | labels) - (.caption | labels)) == []]
         | 100 * (map(select(.)) | length) / length'
@@ -31,10 +31,10 @@ row() { # NAME DIR
 }
 
 echo "Ten pictures the model has never seen ($demo/data/images/), its caption, and a caption it should be like:"
-"$bin/bt-cat" --to=json "$demo/blip-t/eval/captions.bt" | jq -r 'select(.type == "record") | "  \(.id)  \(.caption)\n  \(.id | gsub("."; " "))  (\(.captions[0]))"' | head -20
+"$bin/bt-cat" --head 10 --to=json "$demo/blip-t/eval/captions.bt" | jq -r 'select(.type == "record") | "  \(.id)  \(.caption)\n  \(.id | gsub("."; " "))  (\(.captions[0]))"'
 echo
 echo "Answers of the same model:"
-"$bin/bt-cat" --to=json "$demo/blip-t/eval/answers.bt" | jq -r 'select(.type == "record") | "  \(.question)  \(.answer)  (\(.answers[0]))"' | head -10
+"$bin/bt-cat" --head 10 --to=json "$demo/blip-t/eval/answers.bt" | jq -r 'select(.type == "record") | "  \(.question)  \(.answer)  (\(.answers[0]))"'
 echo
 printf '%-26s %6s %7s %6s %8s %8s %7s %7s %7s\n' "test pictures" CIDEr BLEU-4 exact "names %" "VQA %" other yes/no number
 row "untrained" "$demo/untrained"
