@@ -4,7 +4,7 @@
 setup_file() {
     case $BT_BUILD in *address* | *undefined*) skip "the chain is too slow under sanitizers; its parts are tested alone" ;; esac
     export DEMO=$BATS_FILE_TMPDIR/demo
-    make -s demo QUICK=1 DEMO="$DEMO" B="$(dirname "$BT_BUILD/x")" >"$BATS_FILE_TMPDIR/out" 2>"$BATS_FILE_TMPDIR/err" ||
+    make -s demo QUICK=1 DEMO="$DEMO" B="$BT_BUILD" >"$BATS_FILE_TMPDIR/out" 2>"$BATS_FILE_TMPDIR/err" ||
         { tail -20 "$BATS_FILE_TMPDIR/err" >&2; return 1; }
 }
 
@@ -32,7 +32,7 @@ mean() { # FILE FIRST|LAST: mean loss of the first or last 20 steps
 }
 
 @test "run again it does nothing" {
-    run make -s demo QUICK=1 DEMO="$DEMO" B="$(dirname "$BT_BUILD/x")"
+    run make -s demo QUICK=1 DEMO="$DEMO" B="$BT_BUILD"
     [ "$status" -eq 0 ]
     ! grep -qE 'samples|records' <<<"$output" || { echo "$output" >&2; return 1; }
 }
