@@ -1,11 +1,13 @@
 # Tests. Every test prints TAP; tests/run sums up.
 
 TEST_BINS   := $(TESTS:%=$(B)/%)
+# The longest first, so that both cores stay busy to the end.
+LONG_BATS   := $(wildcard $(addprefix tests/cli/,demo.bats bt-train.bats pipelines.bats man.bats))
 GOLDEN_BINS := $(GOLDEN_RUNNERS:%=$(B)/%)
 
 .PHONY: check-deps
 check: check-deps all $(TEST_BINS) $(GOLDEN_BINS)  ## run every test (units, golden cases, command line, manual pages)
-	@BT_BUILD=$(abspath $(B)) sh tests/run $(TEST_BINS) $(GOLDEN_BINS) $(BATS)
+	@BT_BUILD=$(abspath $(B)) sh tests/run $(LONG_BATS) $(filter-out $(LONG_BATS),$(BATS)) $(TEST_BINS) $(GOLDEN_BINS)
 
 check-unit: all $(TEST_BINS)  ## run the C tests alone
 	@BT_BUILD=$(abspath $(B)) sh tests/run $(TEST_BINS)
