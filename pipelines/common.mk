@@ -29,6 +29,9 @@ VISION      ?= $(MODELS)/vision/final
 LM          ?= $(MODELS)/lm/final
 TOKENIZERS  = --tokenizer bert=$(BERT) --tokenizer opt=$(OPT) --max-len $(MAX_LEN)
 MAX_LEN     ?= 32
+# Where no picture is cropped at random, storing pixels of the model's own size saves decoding them anew: SIDE=224, say.
+SIDE        ?=
+resize      = $(if $(SIDE),--resize $(SIDE))
 baseline    = $(if $(filter 0,$(ALIGN)),--set align_weight=0)
 # A recipe that the user brings beside the published ones.
 recipe      = $(wildcard $(RECIPES)/$(1).json)
@@ -42,4 +45,4 @@ all: $$(made)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
-	@echo "variables: BIN DATA MODELS OUT SETS RECIPES ALIGN=1|0 SET MODEL VISION LM BERT OPT MAX_LEN"
+	@echo "variables: BIN DATA MODELS OUT SETS RECIPES ALIGN=1|0 SET MODEL VISION LM BERT OPT MAX_LEN SIDE"

@@ -15,7 +15,7 @@ made    = $(OUT)/stage1/final
 
 $(SETS)/captions.done: $(DATA)/captions_train.json $(BERT) $(OPT)/vocab.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --images $(DATA)/images --group $(GROUP) $< | $(call tool,bt-tokenize) $(TOKENIZERS) \
+	$(call tool,bt-preprocess) --images $(DATA)/images --group $(GROUP) $(resize) $< | $(call tool,bt-tokenize) $(TOKENIZERS) \
 	  -o $(SETS)/captions.lmdb
 	@touch $@
 

@@ -27,7 +27,7 @@ $(MODELS)/opt/vocab.json: $(MODELS)/text.bt
 
 $(SETS)/pictures.done: $(DATA)/captions_train.json
 	@mkdir -p $(@D)
-	$(call tool,bt-preprocess) --images $(DATA)/images --group image $< -o $(SETS)/pictures.lmdb
+	$(call tool,bt-preprocess) --images $(DATA)/images --group image $(resize) $< -o $(SETS)/pictures.lmdb
 	@touch $@
 
 $(SETS)/documents.done: $(DATA)/documents_train.jsonl $(MODELS)/opt/vocab.json

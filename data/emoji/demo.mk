@@ -22,7 +22,7 @@ D         := $(DEMO)
 
 # One pipeline with the demonstration's places. Text is padded to 24 tokens, as many as there are queries (models.md K4).
 pipeline = $(MAKE) --no-print-directory -f $(TOP)/pipelines/$(1).mk BIN=$(BIN) DATA=$(D)/data MODELS=$(D)/models SETS=$(D)/sets \
-           RECIPES=$(RECIPES) MODEL=$(TOP)/pipelines/models/emoji.json MAX_LEN=24 BERT_SIZE=1000 OPT_SIZE=1200 GROUP=image
+           RECIPES=$(RECIPES) MODEL=$(TOP)/pipelines/models/emoji.json MAX_LEN=24 SIDE=96 BERT_SIZE=1000 OPT_SIZE=1200 GROUP=image
 blip_t   = OUT=$(D)/blip-t
 blip_2   = OUT=$(D)/blip-2 ALIGN=0
 # Prompts of equal length are decoded together, so many records at a time make fuller batches.
