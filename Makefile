@@ -21,9 +21,9 @@ SANITIZE ?=
 # WERROR=1 makes warnings errors (CI does).
 WERROR  ?=
 
+comma  := ,
 CONFIG := $(notdir $(firstword $(CC)))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 B      ?= build/$(CONFIG)
-comma  := ,
 
 MODULES ?= base stream shard image text metrics tensor comm nn model generate train
 LIB_SRC := $(foreach m,$(MODULES),$(wildcard libcommon/$(m)/*.c)) $(wildcard kernels/*.c kernels/cpu/*.c)
