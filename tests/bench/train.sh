@@ -18,10 +18,10 @@ ceiling=$("$build/tests/bench/linear" --ceiling)
 for stage in stage1 stage2; do
     rm -rf "$dir/run"
     "$bin/bt-train" $stage --data "$dir/sets/captions.lmdb" --model $model --recipe $recipes/$stage.json --max-steps 60 --profile \
-        --weights "$dir/models/vision/final" --weights "$dir/models/lm/final" --weights "$dir/stage0/final" \
-        $([ $stage = stage1 ] || echo --weights "$dir/stage1/final") --output "$dir/run" 2>"$dir/run.log"
+        --weights "$dir/models/vision/final" --weights "$dir/stage0/final" \
+        $([ $stage = stage1 ] || echo --weights "$dir/models/lm/final" --weights "$dir/stage1/final") --output "$dir/run" 2>"$dir/run.log"
     batch=$("$bin/bt-train" $stage --recipe $recipes/$stage.json --print-recipe | jq .batch)
-    jq -s --arg stage $stage --argjson batch "$batch" -r '(.[20:] | map(.step_ms) | sort | .[length/2|floor]) as $ms
+    jq -s --arg stage $stage --argjson batch "$batch" -r '(map(.step_ms // empty) | .[20:] | sort | .[length/2|floor]) as $ms
         | "\($stage)-images-per-s \($batch * 1000 / $ms | round) - - - -"' "$dir/run/log.jsonl"
     awk -v stage=$stage -v ceiling="$ceiling" '/linear +[0-9.]+ %/ { gflops = $(NF - 1); printf "%s-matrix-gflops %.1f %.1f %.2f 0.50 %s\n",
         stage, gflops, ceiling, gflops / ceiling, gflops / ceiling >= 0.5 ? "met" : "short"; exit }' "$dir/run.log"
