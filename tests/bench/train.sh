@@ -24,6 +24,6 @@ for stage in stage1 stage2; do
     jq -s --arg stage $stage --argjson batch "$batch" -r '(map(.step_ms // empty) | .[20:] | sort | .[length/2|floor]) as $ms
         | "\($stage)-images-per-s \($batch * 1000 / $ms | round) - - - -"' "$dir/run/log.jsonl"
     awk -v stage=$stage -v ceiling="$ceiling" '/linear +[0-9.]+ %/ { gflops = $(NF - 1); printf "%s-matrix-gflops %.1f %.1f %.2f 0.50 %s\n",
-        stage, gflops, ceiling, gflops / ceiling, gflops / ceiling >= 0.5 ? "met" : "short"; exit }' "$dir/run.log"
+        stage, gflops, ceiling, gflops / ceiling, (gflops / ceiling >= 0.5 ? "met" : "short"); exit }' "$dir/run.log"
     awk -v stage=$stage '/% of op time/ { printf "%s-share-%s %s%% - - - -\n", stage, $2, $3 }' "$dir/run.log"
 done
