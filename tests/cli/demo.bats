@@ -2,6 +2,7 @@
 # runs and learns; the full one says how well (make demo).
 
 setup_file() {
+    [ -n "${CI:-}" ] || skip "some four minutes: set CI=1 for it, as continuous integration does"
     case $BT_BUILD in *address* | *undefined*) skip "the chain is too slow under sanitizers; its parts are tested alone" ;; esac
     export DEMO=$BATS_FILE_TMPDIR/demo
     make -s demo QUICK=1 DEMO="$DEMO" B="$BT_BUILD" >"$BATS_FILE_TMPDIR/out" 2>"$BATS_FILE_TMPDIR/err" ||
