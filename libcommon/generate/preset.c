@@ -1,28 +1,30 @@
 /* Decoding presets. Source: models.md 8.1; data.md 6. */
 #include "libcommon/generate/preset.h"
 
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "libcommon/base/hash.h"
+#include "libcommon/base/members.h"
 #include "libcommon/text/clean.h"
 
-enum kind { TEXT, COUNT, REAL, FLAG };
-
-static const struct member {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-} members[] = {
-#define MEMBER(name, kind) { #name, kind, offsetof(struct bt_preset, name) }
-    MEMBER(prompt, TEXT),          MEMBER(beams, COUNT),              MEMBER(max_new, COUNT),
-    MEMBER(min_new, COUNT),        MEMBER(min_length, COUNT),         MEMBER(length_penalty, REAL),
-    MEMBER(repetition_penalty, REAL), MEMBER(temperature, REAL),      MEMBER(top_p, REAL),
-    MEMBER(greedy, FLAG),          MEMBER(sample, FLAG),
+#define ROW(name, kind, least) BT_MEMBER(struct bt_preset, NULL, #name, name, kind, least)
+static const struct bt_member rows[] = {
+    ROW(prompt, TEXT, 0),
+    ROW(beams, COUNT, 0),
+    ROW(max_new, COUNT, 0),
+    ROW(min_new, COUNT, 0),
+    ROW(min_length, COUNT, 0),
+    ROW(length_penalty, REAL, -INFINITY),
+    ROW(repetition_penalty, REAL, -INFINITY),
+    ROW(temperature, REAL, -INFINITY),
+    ROW(top_p, REAL, -INFINITY),
+    ROW(greedy, FLAG, 0),
+    ROW(sample, FLAG, 0),
+    ROW(has_prompt, FLAG, 0), /* the last: in the hash, not in files */
 };
-#define MEMBERS (sizeof members / sizeof *members)
+#define IN_FILES (sizeof rows / sizeof *rows - 1)
+static const struct bt_members file_members = { "preset", "bt-generate(1)", rows, IN_FILES };
+static const struct bt_members all_members = { "preset", "bt-generate(1)", rows, IN_FILES + 1 };
 
 static const struct bt_preset published[] = {
     { .name = "coco", .prompt = "a photo of", .has_prompt = true, .beams = 5, .max_new = 30, .min_length = 8,
@@ -41,44 +43,16 @@ void bt_preset_default(struct bt_preset *preset)
                                   .repetition_penalty = 1, .temperature = 1, .top_p = 0.9 };
 }
 
-static int set(struct bt_preset *p, const struct member *m, const json_t *value, const char *place, struct bt_err *err)
-{
-    void *at = (char *)p + m->offset;
-    static const char *const wanted[] = { "a text of at most 511 bytes", "a whole number", "a number", "true or false" };
-
-    if (m->kind == TEXT && json_is_string(value) && json_string_length(value) < sizeof p->prompt) {
-        memcpy(at, json_string_value(value), json_string_length(value) + 1);
-        p->has_prompt = true;
-    } else if (m->kind == COUNT && json_is_integer(value) && json_integer_value(value) >= 0) {
-        *(int64_t *)at = json_integer_value(value);
-    } else if (m->kind == REAL && json_is_number(value)) {
-        *(double *)at = json_number_value(value);
-    } else if (m->kind == FLAG && json_is_boolean(value)) {
-        *(bool *)at = json_is_true(value);
-    } else {
-        return bt_fail(err, BT_ERR_CONFIG, "%s: %s must be %s", place, m->name, wanted[m->kind]);
-    }
-    return BT_OK;
-}
-
 static int load_file(struct bt_preset *p, const char *path, struct bt_err *err)
 {
-    json_t *json = NULL, *value;
-    const char *key, *slash = strrchr(path, '/');
+    json_t *json = NULL;
+    const char *slash = strrchr(path, '/');
     int rc = bt_json_load(&json, path, err);
 
-    if (!rc && !json_is_object(json))
-        rc = bt_fail(err, BT_ERR_CONFIG, "%s: a preset is a JSON object", path);
-    json_object_foreach(json, key, value) {
-        size_t i = 0;
-
-        while (i < MEMBERS && strcmp(members[i].name, key) != 0)
-            i++;
-        rc = i < MEMBERS ? set(p, &members[i], value, path, err)
-                         : bt_fail(err, BT_ERR_CONFIG, "%s: a preset has no '%s'; bt-generate(1) lists its members", path, bt_quote_str(key));
-        if (rc)
-            break;
-    }
+    if (!rc)
+        rc = bt_members_read(&file_members, p, json, path, err);
+    if (!rc)
+        p->has_prompt = json_object_get(json, "prompt") != NULL;
     snprintf(p->name, sizeof p->name, "%s", slash ? slash + 1 : path);
     json_decref(json);
     return rc;
@@ -120,26 +94,7 @@ int bt_preset_check(const struct bt_preset *p, struct bt_err *err)
 
 int bt_preset_hash(const struct bt_preset *p, char hex[65], struct bt_err *err)
 {
-    struct bt_buf text = { 0 };
-    uint8_t digest[32];
-    char number[32];
-    int rc = BT_OK;
-
-    for (size_t i = 0; i < MEMBERS && !rc; i++) {
-        const void *at = (const char *)p + members[i].offset;
-
-        bt_format_double(number, members[i].kind == REAL ? *(const double *)at : 0);
-        rc = members[i].kind == TEXT    ? bt_buf_printf(&text, err, "%s=%s\n", members[i].name, p->has_prompt ? (const char *)at : "\1")
-             : members[i].kind == COUNT ? bt_buf_printf(&text, err, "%s=%lld\n", members[i].name, (long long)*(const int64_t *)at)
-             : members[i].kind == REAL  ? bt_buf_printf(&text, err, "%s=%s\n", members[i].name, number)
-                                        : bt_buf_printf(&text, err, "%s=%d\n", members[i].name, *(const bool *)at);
-    }
-    if (!rc) {
-        bt_sha256(text.data, text.size, digest);
-        bt_hex(hex, digest, sizeof digest);
-    }
-    bt_buf_free(&text);
-    return rc;
+    return bt_members_hash(&all_members, p, hex, err);
 }
 
 /* What stands between braces: nothing is the cleaned question, a name the text of that field. */

@@ -1,93 +1,29 @@
 /* model.json: one table of members, read and written. */
 #include "libcommon/model/config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "libcommon/base/members.h"
 
-enum kind { SIZE, REAL, ID };
-
-struct member {
-    const char *group, *name; /* group NULL: top level */
-    enum kind kind;
-    size_t offset;
-    double least;
-};
-
-#define SIZE_OF(group, name, field, least) { group, name, SIZE, offsetof(struct bt_config, field), least }
-#define REAL_OF(group, name, field)        { group, name, REAL, offsetof(struct bt_config, field), 0 }
-#define ID_OF(group, name, field)          { group, name, ID, offsetof(struct bt_config, field), 0 }
+#define SIZE_OF(group, name, field, least) BT_MEMBER(struct bt_config, group, name, field, SIZE, least)
+#define FLOAT_OF(group, name, field)       BT_MEMBER(struct bt_config, group, name, field, FLOAT, 0)
+#define ID_OF(group, name, field)          BT_MEMBER(struct bt_config, group, name, field, ID, 0)
 #define BERT(group)                                                                                                    \
     SIZE_OF(#group, "hidden", group.hidden, 1), SIZE_OF(#group, "layers", group.layers, 1),                            \
         SIZE_OF(#group, "heads", group.heads, 1), SIZE_OF(#group, "ffn", group.ffn, 1),                                \
         SIZE_OF(#group, "vocab", group.vocab, 1), SIZE_OF(#group, "positions", group.positions, 1),                    \
-        REAL_OF(#group, "eps", group.eps), REAL_OF(#group, "dropout", group.dropout),                                  \
-        REAL_OF(#group, "init_std", group.init_std)
+        FLOAT_OF(#group, "eps", group.eps), FLOAT_OF(#group, "dropout", group.dropout),                                \
+        FLOAT_OF(#group, "init_std", group.init_std)
 
-static const struct member members[] = {
+static const struct bt_member rows[] = {
     SIZE_OF("vit", "image_size", vit.image_size, 1), SIZE_OF("vit", "patch", vit.patch, 1),
     SIZE_OF("vit", "width", vit.width, 1), SIZE_OF("vit", "depth", vit.depth, 1), SIZE_OF("vit", "heads", vit.heads, 1),
-    SIZE_OF("vit", "mlp", vit.mlp, 1), REAL_OF("vit", "eps", vit.eps), REAL_OF("vit", "init_std", vit.init_std),
+    SIZE_OF("vit", "mlp", vit.mlp, 1), FLOAT_OF("vit", "eps", vit.eps), FLOAT_OF("vit", "init_std", vit.init_std),
     BERT(qformer), BERT(pformer), BERT(opt),
     SIZE_OF(NULL, "queries", queries, 1), SIZE_OF(NULL, "embed", embed, 1), SIZE_OF(NULL, "cross_every", cross_every, 1),
-    SIZE_OF(NULL, "labels", labels, 0), REAL_OF(NULL, "ln_vision_eps", ln_vision_eps),
+    SIZE_OF(NULL, "labels", labels, 0), FLOAT_OF(NULL, "ln_vision_eps", ln_vision_eps),
     ID_OF("tokens", "cls", cls), ID_OF("tokens", "sep", sep), ID_OF("tokens", "mask", mask), ID_OF("tokens", "dec", dec),
     ID_OF("tokens", "bos", bos), ID_OF("tokens", "pad", pad),
 };
-#define MEMBERS (sizeof members / sizeof *members)
-
-static const struct member *find(const char *group, const char *name)
-{
-    for (size_t i = 0; i < MEMBERS; i++)
-        if ((group ? members[i].group && strcmp(members[i].group, group) == 0 : !members[i].group) &&
-            strcmp(members[i].name, name) == 0)
-            return &members[i];
-    return NULL;
-}
-
-static int set(struct bt_config *config, const struct member *m, const json_t *value, const char *place, struct bt_err *err)
-{
-    void *at = (char *)config + m->offset;
-    const char *group = m->group ? m->group : "", *dot = m->group ? "." : "";
-
-    if (m->kind == REAL) {
-        if (!json_is_number(value) || json_number_value(value) < 0)
-            return bt_fail(err, BT_ERR_CONFIG, "%s: %s%s%s must be a number of at least 0", place, group, dot, m->name);
-        *(float *)at = (float)json_number_value(value);
-        return BT_OK;
-    }
-    if (!json_is_integer(value) || (double)json_integer_value(value) < m->least || json_integer_value(value) > INT32_MAX)
-        return bt_fail(err, BT_ERR_CONFIG, "%s: %s%s%s must be a whole number of at least %.0f", place, group, dot, m->name, m->least);
-    if (m->kind == ID)
-        *(int32_t *)at = (int32_t)json_integer_value(value);
-    else
-        *(size_t *)at = (size_t)json_integer_value(value);
-    return BT_OK;
-}
-
-/* Members of one object, each of them known; marks those seen. */
-static int read_object(struct bt_config *config, const char *group, const json_t *object, bool *seen, const char *place,
-                       struct bt_err *err)
-{
-    const char *key;
-    json_t *value;
-    int rc = BT_OK;
-
-    json_object_foreach((json_t *)object, key, value) {
-        const struct member *m = find(group, key);
-
-        if (!m && !group && json_is_object(value))
-            rc = read_object(config, key, value, seen, place, err);
-        else if (!m)
-            rc = bt_fail(err, BT_ERR_CONFIG, "%s: unknown member '%s%s%s'; see bt-checkpoint(5) for those of a model", place,
-                         group ? group : "", group ? "." : "", bt_quote_str(key));
-        else if (!(rc = set(config, m, value, place, err)))
-            seen[m - members] = true;
-        if (rc)
-            break;
-    }
-    return rc;
-}
+static const struct bt_members members = { "model", "bt-checkpoint(5)", rows, sizeof rows / sizeof *rows };
 
 static int check_heads(const char *what, size_t width, size_t heads, const char *place, struct bt_err *err)
 {
@@ -97,17 +33,11 @@ static int check_heads(const char *what, size_t width, size_t heads, const char 
 
 int bt_config_read(struct bt_config *config, const json_t *json, const char *place, struct bt_err *err)
 {
-    bool seen[MEMBERS] = { false };
     struct bt_config c = { 0 };
-    int rc;
+    int rc = bt_members_read(&members, &c, json, place, err);
 
-    if (!json_is_object(json))
-        return bt_fail(err, BT_ERR_CONFIG, "%s: a model is a JSON object", place);
-    rc = read_object(&c, NULL, json, seen, place, err);
-    for (size_t i = 0; i < MEMBERS && !rc; i++)
-        if (!seen[i])
-            rc = bt_fail(err, BT_ERR_CONFIG, "%s: member '%s%s%s' is missing", place, members[i].group ? members[i].group : "",
-                         members[i].group ? "." : "", members[i].name);
+    if (!rc)
+        rc = bt_members_require(&members, json, place, err);
     if (!rc)
         rc = check_heads("vit", c.vit.width, c.vit.heads, place, err);
     if (!rc)
@@ -138,30 +68,5 @@ int bt_config_load(struct bt_config *config, const char *path, struct bt_err *er
 
 json_t *bt_config_write(const struct bt_config *config)
 {
-    json_t *json = json_object();
-
-    for (size_t i = 0; i < MEMBERS && json; i++) {
-        const struct member *m = &members[i];
-        const void *at = (const char *)config + m->offset;
-        json_t *object = json, *value;
-
-        if (m->group && !(object = json_object_get(json, m->group))) {
-            json_object_set_new(json, m->group, json_object());
-            object = json_object_get(json, m->group);
-        }
-        /* A float's shortest decimal form reads back as the same float; through double it would grow digits. */
-        if (m->kind == REAL) {
-            char text[32];
-
-            snprintf(text, sizeof text, "%.9g", (double)*(const float *)at);
-            value = json_real(strtod(text, NULL));
-        } else {
-            value = json_integer(m->kind == ID ? *(const int32_t *)at : (json_int_t) * (const size_t *)at);
-        }
-        if (json_object_set_new(object, m->name, value)) {
-            json_decref(json);
-            return NULL;
-        }
-    }
-    return json;
+    return bt_members_write(&members, config);
 }

@@ -1,29 +1,21 @@
 /* Recipes: one table of members. Source: training.md 5, 7. */
 #include "libcommon/train/recipe.h"
 
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "libcommon/base/hash.h"
+#include "libcommon/base/members.h"
 
-enum kind { COUNT, REAL, FLAG };
-
-static const struct member {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-} members[] = {
-#define MEMBER(name, kind) { #name, kind, offsetof(struct bt_recipe, name) }
-    MEMBER(seed, COUNT),          MEMBER(epochs, COUNT),       MEMBER(steps_per_epoch, COUNT),
-    MEMBER(batch, COUNT),         MEMBER(micro_batch, COUNT),  MEMBER(lr, REAL),
-    MEMBER(lr_min, REAL),         MEMBER(lr_warmup_start, REAL), MEMBER(warmup_steps, COUNT),
-    MEMBER(cosine_per_step, FLAG), MEMBER(weight_decay, REAL), MEMBER(beta1, REAL),
-    MEMBER(beta2, REAL),          MEMBER(adam_eps, REAL),      MEMBER(align_weight, REAL),
-    MEMBER(augment, FLAG),        MEMBER(cache_tower, FLAG),   MEMBER(frozen_dropout, FLAG),
-    MEMBER(mask_rate, REAL),      MEMBER(max_text, COUNT),     MEMBER(window, COUNT),
+#define ROW(name, kind) BT_MEMBER(struct bt_recipe, NULL, #name, name, kind, 0)
+static const struct bt_member rows[] = {
+    ROW(seed, COUNT),          ROW(epochs, COUNT),       ROW(steps_per_epoch, COUNT),
+    ROW(batch, COUNT),         ROW(micro_batch, COUNT),  ROW(lr, REAL),
+    ROW(lr_min, REAL),         ROW(lr_warmup_start, REAL), ROW(warmup_steps, COUNT),
+    ROW(cosine_per_step, FLAG), ROW(weight_decay, REAL), ROW(beta1, REAL),
+    ROW(beta2, REAL),          ROW(adam_eps, REAL),      ROW(align_weight, REAL),
+    ROW(augment, FLAG),        ROW(cache_tower, FLAG),   ROW(frozen_dropout, FLAG),
+    ROW(mask_rate, REAL),      ROW(max_text, COUNT),     ROW(window, COUNT),
 };
-#define MEMBERS (sizeof members / sizeof *members)
+static const struct bt_members members = { "recipe", "bt-train(1)", rows, sizeof rows / sizeof *rows };
 
 void bt_recipe_default(struct bt_recipe *r, const char *stage)
 {
@@ -50,59 +42,9 @@ void bt_recipe_default(struct bt_recipe *r, const char *stage)
     }
 }
 
-static const struct member *find(const char *name, size_t length)
-{
-    for (size_t i = 0; i < MEMBERS; i++)
-        if (strlen(members[i].name) == length && strncmp(members[i].name, name, length) == 0)
-            return &members[i];
-    return NULL;
-}
-
-static int unknown(const char *place, const char *name, size_t length, struct bt_err *err)
-{
-    return bt_fail(err, BT_ERR_CONFIG, "%s: a recipe has no '%s'; bt-train(1) lists its members", place, bt_quote(name, length));
-}
-
-static int set(struct bt_recipe *r, const struct member *m, const json_t *value, const char *place, struct bt_err *err)
-{
-    void *at = (char *)r + m->offset;
-
-    switch (m->kind) {
-    case COUNT:
-        if (!json_is_integer(value) || json_integer_value(value) < 0)
-            return bt_fail(err, BT_ERR_CONFIG, "%s: %s must be a whole number of at least 0", place, m->name);
-        *(int64_t *)at = json_integer_value(value);
-        return BT_OK;
-    case REAL:
-        if (!json_is_number(value) || !(json_number_value(value) >= 0))
-            return bt_fail(err, BT_ERR_CONFIG, "%s: %s must be a number of at least 0", place, m->name);
-        *(double *)at = json_number_value(value);
-        return BT_OK;
-    case FLAG:
-        if (!json_is_boolean(value))
-            return bt_fail(err, BT_ERR_CONFIG, "%s: %s must be true or false", place, m->name);
-        *(bool *)at = json_is_true(value);
-        return BT_OK;
-    }
-    return BT_OK;
-}
-
 int bt_recipe_read(struct bt_recipe *r, const json_t *json, const char *place, struct bt_err *err)
 {
-    const char *key;
-    json_t *value;
-    int rc = BT_OK;
-
-    if (!json_is_object(json))
-        return bt_fail(err, BT_ERR_CONFIG, "%s: a recipe is a JSON object", place);
-    json_object_foreach((json_t *)json, key, value) {
-        const struct member *m = find(key, strlen(key));
-
-        rc = m ? set(r, m, value, place, err) : unknown(place, key, strlen(key), err);
-        if (rc)
-            break;
-    }
-    return rc;
+    return bt_members_read(&members, r, json, place, err);
 }
 
 int bt_recipe_load(struct bt_recipe *r, const char *path, struct bt_err *err)
@@ -118,22 +60,7 @@ int bt_recipe_load(struct bt_recipe *r, const char *path, struct bt_err *err)
 
 int bt_recipe_set(struct bt_recipe *r, const char *assignment, struct bt_err *err)
 {
-    const char *equals = strchr(assignment, '=');
-    json_t *json = NULL;
-    int rc;
-
-    if (!equals)
-        return bt_fail(err, BT_ERR_USAGE, "--set %s: is not KEY=VALUE", bt_quote_str(assignment));
-
-    const struct member *m = find(assignment, (size_t)(equals - assignment));
-
-    if (!m)
-        return unknown("--set", assignment, (size_t)(equals - assignment), err);
-    rc = bt_json_parse(&json, "--set", equals + 1, strlen(equals + 1), err);
-    if (!rc)
-        rc = set(r, m, json, "--set", err);
-    json_decref(json);
-    return rc;
+    return bt_members_assign(&members, r, assignment, "--set", err);
 }
 
 int bt_recipe_check(const struct bt_recipe *r, struct bt_err *err)
@@ -156,33 +83,10 @@ int bt_recipe_check(const struct bt_recipe *r, struct bt_err *err)
 
 json_t *bt_recipe_write(const struct bt_recipe *r)
 {
-    json_t *json = json_object();
-
-    for (size_t i = 0; i < MEMBERS && json; i++) {
-        const void *at = (const char *)r + members[i].offset;
-        json_t *value = members[i].kind == COUNT  ? json_integer(*(const int64_t *)at)
-                        : members[i].kind == REAL ? json_real(*(const double *)at)
-                                                  : json_boolean(*(const bool *)at);
-
-        if (json_object_set_new(json, members[i].name, value)) {
-            json_decref(json);
-            return NULL;
-        }
-    }
-    return json;
+    return bt_members_write(&members, r);
 }
 
 int bt_recipe_hash(const struct bt_recipe *r, char hex[65], struct bt_err *err)
 {
-    json_t *json = bt_recipe_write(r);
-    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    uint8_t digest[32];
-
-    json_decref(json);
-    if (!text)
-        return bt_fail(err, BT_ERR_MEMORY, "recipe: out of memory");
-    bt_sha256(text, strlen(text), digest);
-    bt_hex(hex, digest, sizeof digest);
-    free(text);
-    return BT_OK;
+    return bt_members_hash(&members, r, hex, err);
 }
