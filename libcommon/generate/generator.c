@@ -7,7 +7,7 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
-#include "libcommon/image/image.h"
+#include "libcommon/generate/picture.h"
 
 struct entry {
     struct bt_record *rec;
@@ -126,48 +126,21 @@ void bt_generator_free(struct bt_generator *g)
 
 /* ---- taking ---- */
 
-static int decode_picture(struct bt_generator *g, float *out, const struct bt_value *file, const char **code, struct bt_err *err)
-{
-    struct bt_image image;
-    struct bt_image_reject why;
-    int rc = bt_image_decode(&image, file->data, file->size, NULL, &why);
-
-    if (rc) {
-        *code = why.code;
-        return bt_fail(err, BT_ERR_IMAGE, "%s", why.detail);
-    }
-    rc = bt_image_to_tensor(out, (int)g->o.vlm->config.vit.image_size, &image, NULL, false, err);
-    bt_image_free(&image);
-    return rc;
-}
-
 static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code,
                         struct bt_err *err)
 {
-    struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
-    const struct bt_value *bytes = image.kind == BT_BIN ? &image : &pixels;
-    int side = (int)g->o.vlm->config.vit.image_size, rc;
-    float *out;
+    struct bt_picture picture;
+    int rc = bt_picture_of(rec, &picture, err);
 
-    if (bytes->kind != BT_BIN)
-        return bt_fail(err, BT_ERR_INPUT, "no picture in field 'image'; make the records with bt-preprocess");
+    if (rc)
+        return rc;
 
-    uint64_t hash = bt_xxh64(bytes->data, bytes->size);
+    uint64_t hash = bt_xxh64(picture.bytes, picture.size);
 
     for (e->picture = 0; e->picture < g->pictures; e->picture++)
         if (g->picture_hash[e->picture] == hash)
             return BT_OK;
-    out = g->images + g->pictures * g->pixels;
-    if (bytes == &image) {
-        rc = decode_picture(g, out, &image, code, err);
-    } else if (pixels.size != (size_t)side * (size_t)side * 3) {
-        *code = "FIELD_RANGE";
-        rc = bt_fail(err, BT_ERR_INPUT, "'pixels' are not of side %d; resize to the model's size", side);
-    } else {
-        struct bt_image stored = { .width = side, .height = side, .rgb = (uint8_t *)pixels.data };
-
-        rc = bt_image_to_tensor(out, side, &stored, NULL, false, err);
-    }
+    rc = bt_picture_tensor(&picture, g->o.vlm->config.vit.image_size, g->images + g->pictures * g->pixels, code, err);
     g->picture_hash[g->pictures] = hash;
     g->pictures += !rc;
     return rc;
