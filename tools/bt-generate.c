@@ -1,4 +1,4 @@
-/* bt-generate - captions and answers for pictures, and text from the language model alone.  See bt-generate(1). */
+/* bt-generate - captions and answers for pictures, scores of pictures against captions, text from the language model alone.  See bt-generate(1). */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,17 +8,19 @@
 #include "libcommon/base/tool.h"
 #include "libcommon/generate/flow.h"
 #include "libcommon/generate/generator.h"
+#include "libcommon/generate/retrieval.h"
 
 static const char *command, *input = "-", *output = "-", *model, *tokenizer_path, *preset_name, *prompt, *rejects;
 static struct bt_list weights, pictures;
-static int64_t batch = 16, beams = -1, max_new = -1, min_new = -1, threads, seed = 0;
+static int64_t batch = 16, max_text = 35, top = 128, beams = -1, max_new = -1, min_new = -1, threads, seed = 0;
 static double length_penalty = -1e300, repetition_penalty = -1e300, temperature = -1e300, top_p = -1e300, max_rejects = 0.05;
 static bool greedy, sample, keep_image, force, lines;
 
 static const struct bt_option options[] = {
-    BT_OPT_COMMAND(&command, "caption|vqa|text", "captions, answers to questions, or text without a picture"),
+    BT_OPT_COMMAND(&command, "caption|vqa|text|retrieval",
+                   "captions, answers to questions, text without a picture, or scores of pictures against captions"),
     BT_OPT_STRING('i', "input", &input, "FILE", "sample records, a stream or shards, when no pictures are named"),
-    BT_OPT_STRING('o', "output", &output, "FILE", "prediction records"),
+    BT_OPT_STRING('o', "output", &output, "FILE", "prediction records; of retrieval a safetensors file"),
     BT_OPT_LIST('w', "weights", &weights, "FILE", "safetensors file or checkpoint; later ones win"),
     BT_OPT_STRING('m', "model", &model, "FILE", "model.json; without it the last checkpoint's own"),
     BT_OPT_REQUIRED('t', "tokenizer", &tokenizer_path, "PATH", "of the part that writes: OPT's, or BERT's after stage 1"),
@@ -34,6 +36,8 @@ static const struct bt_option options[] = {
     BT_OPT_NUMBER(0, "temperature", &temperature, "X", "of sampling, above 0 (default 1)"),
     BT_OPT_NUMBER(0, "top-p", &top_p, "X", "of sampling, above 0 to 1 (default 0.9)"),
     BT_OPT_COUNT(0, "seed", &seed, "N", "of sampling (default 0)"),
+    BT_OPT_COUNT(0, "max-text", &max_text, "N", "retrieval: tokens of a caption"),
+    BT_OPT_COUNT(0, "top", &top, "N", "retrieval: candidates the matching head looks at; 0: cosines alone"),
     BT_OPT_COUNT(0, "batch", &batch, "N", "records decoded together"),
     BT_OPT_COUNT(0, "threads", &threads, "N", "threads of the CPU (default: all)"),
     BT_OPT_FLAG(0, "keep-image", &keep_image, "leave the picture in the prediction records"),
@@ -171,27 +175,59 @@ static int generate(struct bt_flow *flow, struct bt_generator *g, struct bt_err 
     return rc;
 }
 
-static int run(struct bt_err *err)
+static int predict(const struct bt_vlm *vlm, struct bt_tokenizer *tokenizer, const struct bt_preset *preset, struct bt_err *err)
 {
-    struct bt_preset preset;
-    const struct bt_backend *backend = NULL;
-    struct bt_vlm *vlm = NULL;
-    struct bt_tokenizer *tokenizer = NULL;
-    struct bt_generator *generator = NULL;
-    struct bt_flow *flow = NULL;
     bool sees = strcmp(command, "text") != 0;
     const char *field = strcmp(command, "caption") == 0 ? "caption" : "answer";
     struct bt_flow_options ends = { .input = input, .pictures = &pictures, .output = output, .field = field, .force = force,
                                     .lines = lines || (strcmp(output, "-") == 0 && isatty(STDOUT_FILENO)), .rejects = rejects,
                                     .max_rejects = max_rejects };
-    int rc = read_preset(&preset, err);
+    struct bt_generator *generator = NULL;
+    struct bt_flow *flow = NULL;
+    int rc = bt_generator_new(&generator, &(struct bt_generator_options){
+        .vlm = vlm, .tokenizer = tokenizer, .preset = preset, .field = field, .batch = (size_t)batch, .seed = (uint64_t)seed,
+        .pictures = sees, .keep_image = keep_image }, err);
 
-    if (!rc && (batch < 1 || batch > 65536))
-        rc = bt_fail(err, BT_ERR_USAGE, "--batch: must be 1 to 65536");
-    if (!rc && !sees && pictures.count)
-        rc = bt_fail(err, BT_ERR_USAGE, "text: looks at no pictures; name records with --input");
-    if (!rc && !weights.count)
-        rc = bt_fail(err, BT_ERR_USAGE, "--weights: name the checkpoint, and the frozen parts it was trained with");
+    if (!rc)
+        rc = bt_flow_open(&flow, &ends, err);
+    if (!rc)
+        rc = generate(flow, generator, err);
+    bt_generator_free(generator);
+    bt_flow_close(flow);
+    return rc;
+}
+
+static int retrieve(const struct bt_vlm *vlm, struct bt_tokenizer *tokenizer, struct bt_err *err)
+{
+    return bt_retrieve(&(struct bt_retrieval_options){
+        .vlm = vlm, .tokenizer = tokenizer, .input = input, .output = output, .tokens = (size_t)max_text, .top = (size_t)top,
+        .batch = (size_t)batch, .force = force }, err);
+}
+
+static int check(struct bt_err *err)
+{
+    bool takes_pictures = strcmp(command, "caption") == 0 || strcmp(command, "vqa") == 0;
+
+    if (batch < 1 || batch > 65536)
+        return bt_fail(err, BT_ERR_USAGE, "--batch: must be 1 to 65536");
+    if (!takes_pictures && pictures.count)
+        return bt_fail(err, BT_ERR_USAGE, "%s: looks at no pictures named one by one; name records with --input", command);
+    if (!weights.count)
+        return bt_fail(err, BT_ERR_USAGE, "--weights: name the checkpoint, and the frozen parts it was trained with");
+    return BT_OK;
+}
+
+static int run(struct bt_err *err)
+{
+    bool retrieves = strcmp(command, "retrieval") == 0;
+    struct bt_preset preset;
+    const struct bt_backend *backend = NULL;
+    struct bt_vlm *vlm = NULL;
+    struct bt_tokenizer *tokenizer = NULL;
+    int rc = retrieves ? BT_OK : read_preset(&preset, err);
+
+    if (!rc)
+        rc = check(err);
     if (!rc && !(backend = bt_backend_cpu((int)threads, err)))
         rc = err->status;
     if (!rc)
@@ -199,16 +235,7 @@ static int run(struct bt_err *err)
     if (!rc)
         rc = load_model(&vlm, backend, err);
     if (!rc)
-        rc = bt_generator_new(&generator, &(struct bt_generator_options){
-            .vlm = vlm, .tokenizer = tokenizer, .preset = &preset, .field = field, .batch = (size_t)batch, .seed = (uint64_t)seed,
-            .pictures = sees, .keep_image = keep_image }, err);
-    if (!rc)
-        rc = bt_flow_open(&flow, &ends, err);
-    if (!rc)
-        rc = generate(flow, generator, err);
-
-    bt_generator_free(generator);
-    bt_flow_close(flow);
+        rc = retrieves ? retrieve(vlm, tokenizer, err) : predict(vlm, tokenizer, &preset, err);
     bt_tokenizer_free(tokenizer);
     bt_vlm_free(vlm);
     bt_backend_free(backend);
@@ -217,7 +244,7 @@ static int run(struct bt_err *err)
 
 int main(int argc, char **argv)
 {
-    const struct bt_tool tool = { "bt-generate", "caption pictures, answer questions about them, write text", options };
+    const struct bt_tool tool = { "bt-generate", "caption pictures, answer questions about them, find them by text", options };
 
     return bt_tool_main(&tool, run, argc, argv);
 }

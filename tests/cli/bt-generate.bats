@@ -332,3 +332,55 @@ same_but_for_score() {
     [[ $output == *"E_BT_TRUNC"* ]]
     [ -z "$(ls -A | grep -v '^cut.bt$')" ]
 }
+
+# ---- retrieval ----
+
+retrieval() {
+    bt-generate retrieval -q --threads 1 -w $D/vision/final -w $D/stage1/final -t $D/vocab.txt --max-text 8 -i $D/samples.bt "$@"
+}
+
+# the values of a tensor of a safetensors file, in decimal: FILE NAME TYPE (f4, u8)
+values() {
+    local header size
+    size=$(head -c 8 "$1" | od -An -tu8 | tr -d ' ')
+    header=$(tail -c +9 "$1" | head -c "$size")
+    local range=($(jq -r --arg name "$2" '.[$name].data_offsets[]' <<<"$header"))
+    tail -c +$((9 + size + range[0])) "$1" | head -c $((range[1] - range[0])) | od -An -v -w${3:1:1} -t"$3" | tr -d ' '
+}
+
+@test "retrieval: every picture against every caption, cosines first, then the matching head" {
+    retrieval --top 0 -o cosines.safetensors
+    [ "$(values cosines.safetensors txt2img u8 | paste -sd ' ')" = "$(for i in {0..15}; do echo $i $i; done | paste -sd ' ')" ]
+    values cosines.safetensors scores_i2t f4 >i2t
+    values cosines.safetensors scores_t2i f4 >t2i
+    [ "$(wc -l <i2t)" -eq 512 ]
+    awk '{ v = $1 < 0 ? -$1 : $1; if (v > 1.00001) exit 1 }' i2t
+    awk 'NR == FNR { a[int((FNR - 1) / 32), (FNR - 1) % 32] = $1; next }
+         a[(FNR - 1) % 16, int((FNR - 1) / 16)] != $1 { exit 1 }' i2t t2i # one is the other, turned
+
+    retrieval --top 5 -o scores.safetensors --batch 3
+    [ "$(values scores.safetensors scores_i2t f4 | grep -cx -- -100)" -eq $((16 * 27)) ]
+    [ "$(values scores.safetensors scores_t2i f4 | grep -cx -- -100)" -eq $((32 * 11)) ]
+    # what was looked at are the most similar ones
+    paste i2t <(values scores.safetensors scores_i2t f4) | awk '
+        { row = int((NR - 1) / 32); if ($2 == -100) { if (!(row in out) || $1 > out[row]) out[row] = $1 }
+          else if (!(row in in_) || $1 < in_[row]) in_[row] = $1 }
+        END { for (row in in_) if (in_[row] < out[row]) exit 1 }'
+}
+
+@test "retrieval: what it cannot use is one line and leaves no file" {
+    run retrieval -o scores.safetensors --max-text 17
+    [ $status -eq 78 ]
+    [ "$output" = "bt-generate: texts of 17 tokens, but the model has 2 to 16 positions [E_CONFIG]" ]
+    run bt-generate retrieval -q -w $D/vision/final -w $D/lm/final -w $D/caption/final -t $D/vocab.txt -i $D/samples.bt -o x.safetensors
+    [ $status -eq 78 ]
+    [[ $output == *"it does not match pictures and texts; use one of stage1"* ]]
+    run retrieval -t $D/opt -o scores.safetensors
+    [ $status -eq 78 ]
+    [[ $output == *"use that of BERT"* ]]
+    bt-cat --to=json $D/samples.bt | jq -c 'if .n == 3 then .image = {"$bin": "AAAA"} else . end' | bt-cat --from=json -o bad.bt
+    run retrieval -i bad.bt -o scores.safetensors
+    [ $status -eq 65 ]
+    [[ $output == *"bad.bt:record 3"*E_IMAGE* ]]
+    [ "$(ls | grep -c safetensors)" -eq 0 ]
+}

@@ -4,6 +4,7 @@
 #include <dirent.h>
 
 #include "libcommon/base/file.h"
+#include "tests/golden/model_matching.h"
 #include "tests/golden/model_parts.h"
 #include "tests/golden/model_stages.h"
 #include "tests/golden/model_writing.h"
@@ -27,13 +28,13 @@ static const struct {
     { "adamw_stage2", run_adamw },
     { "generate_opt", run_generate_opt },
     { "generate_qformer", run_generate_qformer },
+    { "retrieval", run_retrieval },
 };
 
 /* By a part of the name: what such cases need and is not built. */
 static const char *const not_built[][2] = {
     { "_t5", "FlanT5" },
     { "two_ranks", "several processes in one program" },
-    { "retrieval", "retrieval scores" },
     { "clip_vit", "CLIP ViT" },
     { "checkpoints", "reading .pth files" },
     { "", "a runner for this case" },
