@@ -162,12 +162,15 @@ int bt_members_assign(const struct bt_members *members, void *object, const char
     return rc;
 }
 
-/* A float's shortest decimal form reads back as the same float; through double it would grow digits. */
+/* The fewest digits that read back as the same float; through double it would grow more. */
 static json_t *float_value(float value)
 {
     char text[32];
+    int digits = 6;
 
-    snprintf(text, sizeof text, "%.9g", (double)value);
+    do
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    while (strtof(text, NULL) != value && ++digits <= 9);
     return json_real(strtod(text, NULL));
 }
 
