@@ -1,5 +1,6 @@
 /* bt-preprocess - pictures, captions, questions and sentences in, sample records out.  See
  * bt-preprocess(1). */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +11,20 @@
 #include "libcommon/base/tool.h"
 #include "libcommon/image/annotations.h"
 #include "libcommon/image/pool.h"
+#include "libcommon/image/seen.h"
 #include "libcommon/stream/stream.h"
 
 enum { MAX_CODES = 64, JUDGED_AFTER = 1000 };
 
 static struct bt_list inputs;
 static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto",
-                  *rejects;
+                  *rejects, *map_text, *delimiter, *shard;
+static int64_t shard_i, shard_n = 1;
+static struct bt_map *map;
 static int64_t side, threads, per_shard = 10000, max_pixels = 100000000;
 static double max_rejects = 0.05;
-static bool text_only, allow_truncated, allow_corrupt, dry_run, force;
+static bool text_only, allow_truncated, allow_corrupt, dry_run, force, last_column_rest, nul, keep_going,
+            key_with_shard, dedup;
 
 static const struct bt_option options[] = {
     BT_OPT_STRING('o', "output", &output, "FILE", "sample records: a stream, or a set of shards FILE.lmdb"),
@@ -30,6 +35,14 @@ static const struct bt_option options[] = {
     BT_OPT_STRING('s', "split", &split, "NAME", "take this split only; train includes restval"),
     BT_OPT_CHOICE('g', "group", &group, "auto|caption|image", "one record per caption, or one per picture"),
     BT_OPT_STRING(0, "map-prefix", &map_prefix, "OLD=NEW", "replace the beginning of picture paths"),
+    BT_OPT_STRING('m', "map", &map_text, "FIELD=NAME,...", "members or columns under other names; columns also by number"),
+    BT_OPT_STRING('d', "delimiter", &delimiter, "CHAR", "of columns, or 'tab'; by default that of the form"),
+    BT_OPT_FLAG(0, "last-column-rest", &last_column_rest, "the last column takes what is left of the line"),
+    BT_OPT_FLAG('0', "null", &nul, "a NUL ends each of a list of paths"),
+    BT_OPT_FLAG(0, "key-with-shard", &key_with_shard, "ids of tar samples begin with the name of the tar"),
+    BT_OPT_FLAG('k', "keep-going", &keep_going, "take the whole samples of a tar that is cut"),
+    BT_OPT_STRING(0, "shard", &shard, "I/N", "take every N-th input from I on, counted from 0"),
+    BT_OPT_FLAG(0, "dedup", &dedup, "leave out what has the picture and the texts of an input before"),
     BT_OPT_FLAG('t', "text-only", &text_only, "captions as sentences, without pictures"),
     BT_OPT_COUNT('r', "resize", &side, "SIDE", "store pixels, resized to SIDE x SIDE, instead of the file"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of what was left out, JSON lines"),
@@ -41,7 +54,7 @@ static const struct bt_option options[] = {
     BT_OPT_COUNT(0, "max-pixels", &max_pixels, "N", "refuse pictures of more pixels"),
     BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
     BT_OPT_FLAG(0, "allow-corrupt", &allow_corrupt, "take pictures whose damage is only warned of"),
-    BT_OPT_FLAG('n', "dry-run", &dry_run, "read no picture, write nothing, print counts by split"),
+    BT_OPT_FLAG('n', "dry-run", &dry_run, "write nothing, print what there is by split"),
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&inputs, "INPUT", "folders, pictures, annotation files"),
     BT_OPT_END
@@ -52,6 +65,7 @@ struct job {
     struct bt_item item;
     struct bt_picture *picture;
     uint64_t number;
+    bool repeated; /* a tar sample that was there before */
 };
 
 struct run {
@@ -62,6 +76,9 @@ struct run {
     struct job *jobs; /* a ring: `count` of them from `first` on */
     size_t capacity, first, count;
     uint64_t read, safe, kept, rotated, clipped, damaged; /* safe: of those read, by an earlier run */
+    uint64_t inputs;           /* met, also those of other shards */
+    struct bt_seen keys, contents; /* of tar samples; for --dedup */
+    uint64_t repeated, duplicates;
     struct {
         const char *code;
         uint64_t count;
@@ -167,12 +184,52 @@ static int submit(struct run *r, struct job *job, struct bt_err *err)
     job->picture = NULL;
     if (!item->image || item->reject.code)
         return BT_OK;
-    if (before && before->picture && before->picture->root == item->root &&
+    if (job->item.bytes) {
+        job->picture = bt_pool_submit_bytes(r->pool, job->item.bytes, job->item.byte_count, item->image);
+        job->item.bytes = NULL;
+    } else if (before && before->picture && before->picture->root == item->root &&
         strcmp(before->picture->path, item->image) == 0)
         job->picture = bt_picture_share(before->picture);
     else
         job->picture = bt_pool_submit(r->pool, item->root, item->image);
     return job->picture ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+}
+
+/* Two archives may hold the same key: what follows with the same picture is passed over, what follows with another is a reject. */
+static int know_key(struct run *r, struct job *job, struct bt_err *err)
+{
+    struct bt_item *item = &job->item;
+    uint64_t before, content;
+    bool found;
+    int rc;
+
+    job->repeated = false;
+    if (!item->bytes || item->reject.code)
+        return BT_OK;
+    content = bt_xxh64(item->bytes, item->byte_count);
+    rc = bt_seen_add(&r->keys, bt_xxh64(item->id, strlen(item->id)), content, &found, &before, err);
+    if (!rc && found && before == content)
+        job->repeated = true;
+    else if (!rc && found)
+        item->reject = (struct bt_image_reject){ "DUP_ID", "an archive before has this key with another picture; see --key-with-shard" };
+    return rc;
+}
+
+/* Whether an input before had this picture and these texts. */
+static int is_duplicate(struct run *r, const struct job *job, bool *yes, struct bt_err *err)
+{
+    static const char *const texts[] = { "captions", "question", "answers", "text" };
+    uint64_t hash[5] = { job->picture ? bt_xxh64(job->picture->data, job->picture->size) : 0 }, before;
+    int rc = BT_OK;
+
+    for (size_t i = 0; i < 4 && !rc; i++) {
+        char *text = json_dumps(json_object_get(job->item.fields, texts[i]), JSON_COMPACT | JSON_ENCODE_ANY);
+
+        hash[i + 1] = text ? bt_xxh64(text, strlen(text)) : 0;
+        free(text);
+    }
+    rc = bt_seen_add(&r->contents, bt_xxh64(hash, sizeof hash), 0, yes, &before, err);
+    return rc;
 }
 
 /* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe are passed
@@ -187,8 +244,13 @@ static int fill(struct run *r, struct bt_err *err)
         rc = bt_annotations_next(r->source, &job->item, err);
         if (rc)
             break;
+        if (r->inputs++ % (uint64_t)shard_n != (uint64_t)shard_i) {
+            bt_item_clear(&job->item);
+            continue;
+        }
         job->number = r->read++;
-        if (job->number < r->safe) {
+        rc = know_key(r, job, err);
+        if (rc || job->number < r->safe) {
             bt_item_clear(&job->item);
             continue;
         }
@@ -213,7 +275,8 @@ static int write_first(struct run *r, struct bt_err *err)
 {
     struct job *job = &r->jobs[r->first];
     const struct bt_image_reject *why = &job->item.reject;
-    int rc;
+    bool duplicate = false;
+    int rc = BT_OK;
 
     if (job->picture) {
         bt_pool_wait(r->pool, job->picture);
@@ -222,7 +285,14 @@ static int write_first(struct run *r, struct bt_err *err)
         r->clipped += !why->code && job->picture->grey16;
         r->damaged += !why->code && job->picture->damaged;
     }
-    rc = why->code ? reject(r, job, why, err) : keep(r, job, err);
+    if (dedup && !why->code && !job->repeated)
+        rc = is_duplicate(r, job, &duplicate, err);
+    r->repeated += job->repeated;
+    r->duplicates += duplicate;
+    if (!rc && why->code)
+        rc = reject(r, job, why, err);
+    else if (!rc && !job->repeated && !duplicate)
+        rc = keep(r, job, err);
     if (!rc)
         rc = bt_writer_input_done(r->writer, job->number, err);
     drop_first(r);
@@ -280,6 +350,14 @@ static void summarise(const struct run *r)
         bt_note("%s entries of another split passed over", bt_human_count(s->other_split));
     if (s->orphans)
         bt_warn("%s captions name a picture that is not in their file", bt_human_count(s->orphans));
+    if (s->by_base_name)
+        bt_note("%s foreign paths were found by their last part", bt_human_count(s->by_base_name));
+    if (s->cut)
+        bt_warn("%s inputs were cut; their whole samples were taken", bt_human_count(s->cut));
+    if (r->repeated)
+        bt_note("%s samples were there before, with the same key and picture, and were passed over", bt_human_count(r->repeated));
+    if (r->duplicates)
+        bt_note("%s duplicates of inputs before were left out", bt_human_count(r->duplicates));
     if (s->blank_lines)
         bt_note("%s blank lines passed over", bt_human_count(s->blank_lines));
     if (r->rotated)
@@ -300,6 +378,12 @@ static struct bt_annotations_options reading(void)
         .answers = answers,
         .split = split,
         .map_prefix = map_prefix,
+        .map = map,
+        .delimiter = !delimiter ? 0 : strcmp(delimiter, "tab") == 0 ? '\t' : *delimiter,
+        .last_column_rest = last_column_rest,
+        .nul = nul,
+        .keep_going = keep_going,
+        .key_with_shard = key_with_shard,
         .group = strcmp(group, "caption") == 0 ? BT_GROUP_CAPTION
                  : strcmp(group, "image") == 0 ? BT_GROUP_IMAGE
                                                : BT_GROUP_AUTO,
@@ -314,9 +398,12 @@ static int options_hash(char hex[17], struct bt_err *err)
     uint8_t bytes[8];
     uint64_t hash;
     int rc = bt_buf_printf(
-        &text, err, "format=%s split=%s group=%s text=%d side=%lld pixels=%lld truncated=%d corrupt=%d",
+        &text, err,
+        "format=%s split=%s group=%s text=%d side=%lld pixels=%lld truncated=%d corrupt=%d map=%s delimiter=%s rest=%d "
+        "going=%d key=%d shard=%lld/%lld dedup=%d",
         format, split ? split : "", group, text_only, (long long)side, (long long)max_pixels, allow_truncated,
-        allow_corrupt);
+        allow_corrupt, map_text ? map_text : "", delimiter ? delimiter : "", last_column_rest, keep_going, key_with_shard,
+        (long long)shard_i, (long long)shard_n, dedup);
 
     if (!rc) {
         hash = bt_xxh64(text.data, text.size);
@@ -351,7 +438,9 @@ static int open_writer(struct run *r, struct bt_err *err)
                                    .options_hash = hash,
                                    .force = force,
                                    .provenance = true,
-                                   .per_shard = (uint64_t)per_shard };
+                                   .per_shard = (uint64_t)per_shard,
+                                   .seg_i = (uint64_t)shard_i,
+                                   .seg_of = shard ? (uint64_t)shard_n : 0 };
     int rc = options_hash(hash, err);
 
     if (!rc)
@@ -399,13 +488,14 @@ static int finish(struct run *r, struct bt_err *err)
 
 struct tally {
     char name[64];
-    uint64_t records, pictures, captions;
+    uint64_t records, pictures, captions, missing, bytes;
 };
 
-static void count_item(struct tally *tallies, size_t *count, const struct bt_item *item,
-                       const char *last_image)
+static void count_item(struct tally *tallies, size_t *count, const struct bt_item *item, const char *last_image)
 {
     const char *name = json_string_value(json_object_get(item->fields, "split"));
+    bool again = item->image && strcmp(item->image, last_image) == 0;
+    int64_t size = item->bytes ? (int64_t)item->byte_count : item->image && !again ? bt_root_size(item->root, item->image) : 0;
     size_t i = 0;
 
     if (item->reject.code)
@@ -420,19 +510,34 @@ static void count_item(struct tally *tallies, size_t *count, const struct bt_ite
         snprintf(tallies[(*count)++].name, sizeof tallies->name, "%s", name);
     tallies[i].records++;
     tallies[i].captions += json_array_size(json_object_get(item->fields, "captions"));
-    tallies[i].pictures += item->image && strcmp(item->image, last_image) != 0;
+    tallies[i].pictures += item->image && !again;
+    tallies[i].missing += size < 0;
+    tallies[i].bytes += size > 0 ? (uint64_t)size : 0;
+}
+
+/* What was understood of the first inputs. */
+static void show_item(const struct bt_item *item)
+{
+    char *fields = json_dumps(item->fields, JSON_COMPACT | JSON_PRESERVE_ORDER);
+
+    bt_note("%s: %s%s%s%s", item->id, item->image ? bt_quote_str(item->image) : "no picture",
+            item->image && !item->bytes && bt_root_size(item->root, item->image) < 0 ? " (missing)" : "",
+            item->reject.code ? ", rejected: " : " ", item->reject.code ? item->reject.detail : bt_quote_str(fields ? fields : ""));
+    free(fields);
 }
 
 static int count_only(struct bt_annotations *source, struct bt_err *err)
 {
     struct tally tallies[MAX_CODES] = { 0 };
     char *last = NULL;
-    size_t count = 0;
+    size_t count = 0, shown = 0;
     struct bt_item item;
     int rc;
 
     while ((rc = bt_annotations_next(source, &item, err)) == BT_OK) {
         count_item(tallies, &count, &item, last ? last : "");
+        if (shown++ < 3)
+            show_item(&item);
         free(last);
         last = item.image;
         item.image = NULL;
@@ -441,10 +546,11 @@ static int count_only(struct bt_annotations *source, struct bt_err *err)
     free(last);
     if (rc != BT_END)
         return rc;
-    printf("split\trecords\tpictures\tcaptions\n");
+    printf("split\trecords\tpictures\tcaptions\tmissing\tbytes\n");
     for (size_t i = 0; i < count; i++)
-        printf("%s\t%llu\t%llu\t%llu\n", tallies[i].name, (unsigned long long)tallies[i].records,
-               (unsigned long long)tallies[i].pictures, (unsigned long long)tallies[i].captions);
+        printf("%s\t%llu\t%llu\t%llu\t%llu\t%llu\n", tallies[i].name, (unsigned long long)tallies[i].records,
+               (unsigned long long)tallies[i].pictures, (unsigned long long)tallies[i].captions,
+               (unsigned long long)tallies[i].missing, (unsigned long long)tallies[i].bytes);
     return BT_OK;
 }
 
@@ -452,6 +558,8 @@ static int count_only(struct bt_annotations *source, struct bt_err *err)
 
 static int check_options(struct bt_err *err)
 {
+    char behind;
+
     if (inputs.count == 0)
         return bt_fail(err, BT_ERR_USAGE, "no input; name a folder, pictures or an annotation file");
     if (side > 4096 || threads > 1024 || (per_shard < 1))
@@ -459,34 +567,44 @@ static int check_options(struct bt_err *err)
                        "--resize is at most 4096, --threads at most 1024, --per-shard at least 1");
     if (map_prefix && (map_prefix[0] == '=' || !strchr(map_prefix, '=')))
         return bt_fail(err, BT_ERR_USAGE, "--map-prefix=%s: write OLD=NEW", bt_quote_str(map_prefix));
+    if (delimiter && strcmp(delimiter, "tab") != 0 && strlen(delimiter) != 1)
+        return bt_fail(err, BT_ERR_USAGE, "--delimiter=%s: is not one character, nor 'tab'", bt_quote_str(delimiter));
+    if (shard && (sscanf(shard, "%5" SCNd64 "/%5" SCNd64 "%c", &shard_i, &shard_n, &behind) != 2 || shard_i < 0 || shard_n < 1 ||
+                  shard_i >= shard_n))
+        return bt_fail(err, BT_ERR_USAGE, "--shard=%s: write I/N, I from 0 to N - 1", bt_quote_str(shard));
     if (text_only && side)
         return bt_fail(err, BT_ERR_USAGE, "--text-only has no pictures for --resize");
     return BT_OK;
 }
 
+static int process(struct run *r, struct bt_err *err)
+{
+    int rc = open_pool(r, err);
+
+    if (!rc)
+        rc = open_writer(r, err);
+    if (!rc)
+        rc = work(r, err);
+    if (!rc)
+        rc = finish(r, err);
+    if (!rc)
+        summarise(r);
+    return rc;
+}
+
 static int run(struct bt_err *err)
 {
-    struct bt_annotations_options how = reading();
+    struct bt_annotations_options how;
     struct run r = { 0 };
     int rc = check_options(err);
 
     if (!rc)
+        rc = bt_map_parse(&map, map_text, err);
+    how = reading();
+    if (!rc)
         rc = bt_annotations_open(&r.source, inputs.items, inputs.count, &how, err);
-    if (!rc && dry_run) {
-        rc = count_only(r.source, err);
-        bt_annotations_close(r.source);
-        return rc;
-    }
     if (!rc)
-        rc = open_pool(&r, err);
-    if (!rc)
-        rc = open_writer(&r, err);
-    if (!rc)
-        rc = work(&r, err);
-    if (!rc)
-        rc = finish(&r, err);
-    if (!rc)
-        summarise(&r);
+        rc = dry_run ? count_only(r.source, err) : process(&r, err);
 
     while (r.count)
         drop_first(&r);
@@ -497,6 +615,9 @@ static int run(struct bt_err *err)
     bt_pool_free(r.pool);
     free(r.jobs);
     bt_annotations_close(r.source);
+    bt_seen_free(&r.keys);
+    bt_seen_free(&r.contents);
+    bt_map_free(map);
     return rc;
 }
 

@@ -36,6 +36,7 @@
     X(BT_SEGMENTS, 65)  /* some of the segments are missing */                                     \
     X(BT_MIXED, 65)     /* segments that do not belong together */                                 \
     X(BT_SCHEMA, 65)    /* records of another kind than the tool reads */                          \
+    X(TAR_TRUNC, 65)    /* tar archive without its end mark */                                     \
     X(BOMB, 65)         /* expands beyond all measure */                                           \
     X(ZSTD, 65)         /* damaged compression */                                                  \
     X(LMDB_VERSION, 65) /* shard of another LMDB layout */                                         \

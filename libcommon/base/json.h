@@ -40,6 +40,7 @@ void bt_json_array_close(struct bt_json_array *array);
 struct bt_lines;
 int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err);
 int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struct bt_err *err);
+void bt_lines_delimit(struct bt_lines *lines, char delimiter); /* in place of LF; CR then stays */
 uint64_t bt_lines_number(const struct bt_lines *lines); /* 1 for the first */
 bool bt_lines_ended(const struct bt_lines *lines);      /* whether the line last returned ended in LF */
 void bt_lines_close(struct bt_lines *lines);

@@ -7,6 +7,7 @@
 struct bt_lines {
     struct bt_window in;
     uint64_t number;
+    char delimiter;
     bool ended;
 };
 
@@ -17,6 +18,7 @@ int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err)
 
     if (!made)
         return bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", path);
+    made->delimiter = '\n';
     rc = bt_window_open(&made->in, path, err);
     if (rc)
         free(made);
@@ -25,7 +27,7 @@ int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err)
     return rc;
 }
 
-/* Bytes from `begin` to the LF, or to the end of the file where there is none (then *ended is false). */
+/* Bytes from `begin` to the delimiter, or to the end of the file where there is none (then *ended is false). */
 static int find_end(struct bt_lines *lines, size_t *length, struct bt_err *err)
 {
     struct bt_window *in = &lines->in;
@@ -34,7 +36,7 @@ static int find_end(struct bt_lines *lines, size_t *length, struct bt_err *err)
 
     while (!rc) {
         size_t size = in->end - in->begin;
-        const char *found = memchr(in->data + in->begin + searched, '\n', size - searched);
+        const char *found = memchr(in->data + in->begin + searched, lines->delimiter, size - searched);
 
         if (found) {
             *length = (size_t)(found - in->data) - in->begin;
@@ -60,7 +62,7 @@ int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struc
         return rc;
     begin = in->data + in->begin;
     consumed = length + lines->ended;
-    if (length > 0 && begin[length - 1] == '\r')
+    if (lines->delimiter == '\n' && length > 0 && begin[length - 1] == '\r')
         length--;
     begin[length] = '\0';
     in->begin += consumed;
@@ -68,6 +70,11 @@ int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struc
     *line = begin;
     *size = length;
     return BT_OK;
+}
+
+void bt_lines_delimit(struct bt_lines *lines, char delimiter)
+{
+    lines->delimiter = delimiter;
 }
 
 uint64_t bt_lines_number(const struct bt_lines *lines)

@@ -1,9 +1,7 @@
 #include "libcommon/base/window.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "libcommon/base/file.h"
 
@@ -30,13 +28,13 @@ int bt_window_open(struct bt_window *w, const char *path, struct bt_err *err)
     size_t skip = 0;
     int rc;
 
-    *w = (struct bt_window){ .fd = -1, .capacity = FIRST_BYTES };
+    *w = (struct bt_window){ .capacity = FIRST_BYTES };
     w->place = strdup(bt_input_name(path));
     w->data = malloc(w->capacity);
     if (!w->place || !w->data)
         rc = bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", path);
     else
-        rc = bt_input_open(&w->fd, path, err);
+        rc = bt_unpack_open(&w->bytes, path, err);
     while (!rc && w->end < 4)
         rc = bt_window_more(w, err);
     if (rc == BT_OK || rc == BT_END)
@@ -81,11 +79,9 @@ int bt_window_more(struct bt_window *w, struct bt_err *err)
     rc = make_room(w, err);
     if (rc)
         return rc;
-    do /* what is there, not a full buffer: whoever types or pipes lines wants each answered */
-        got = read(w->fd, w->data + w->end, w->capacity - 1 - w->end);
-    while (got < 0 && errno == EINTR);
+    got = bt_unpack_read(w->bytes, w->data + w->end, w->capacity - 1 - w->end, err);
     if (got < 0)
-        return bt_fail_errno(err, errno, 0, w->place, NULL);
+        return err->status;
     w->end += (size_t)got;
     w->at_end = got == 0;
     return w->at_end ? BT_END : BT_OK;
@@ -93,8 +89,8 @@ int bt_window_more(struct bt_window *w, struct bt_err *err)
 
 void bt_window_close(struct bt_window *w)
 {
-    bt_input_close(w->fd);
+    bt_unpack_close(w->bytes);
     free(w->place);
     free(w->data);
-    *w = (struct bt_window){ .fd = -1 };
+    *w = (struct bt_window){ 0 };
 }

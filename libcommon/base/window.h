@@ -6,18 +6,19 @@
 #include <stddef.h>
 
 #include "libcommon/base/err.h"
+#include "libcommon/base/unpack.h"
 
 enum { BT_WINDOW_MAX = 64 << 20 };
 
 /* What is not consumed yet is data[begin] to data[end - 1]; there is always room for a NUL at data[end]. */
 struct bt_window {
-    int fd;
+    struct bt_unpack *bytes;
     char *place, *data;
     size_t begin, end, capacity;
     bool at_end; /* the file has no more */
 };
 
-/* Opens the file ("-" is stdin), skips a byte-order mark and refuses UTF-16. bt_window_close may follow a
+/* Opens the file ("-" is stdin; a compressed one is unpacked), skips a byte-order mark and refuses UTF-16. bt_window_close may follow a
  * failure. */
 int bt_window_open(struct bt_window *w, const char *path, struct bt_err *err);
 /* Reads more behind `end`, which may move everything to the front: keep offsets from `begin`, no pointers.

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
 #include "libcommon/base/mem.h"
+#include "libcommon/base/unpack.h"
 #include "libcommon/image/reader.h"
 
 enum { HEAD = 65536, MAX_TEXT = 16 << 20 };
@@ -40,7 +42,9 @@ static const struct form {
 } forms[] = {
     { "coco", bt_read_coco }, { "karpathy", bt_read_karpathy }, { "lavis", bt_read_list },
     { "vqa", bt_read_vqa },   { "jsonl", bt_read_lines },       { "folder", bt_read_folder },
-    { "text", bt_read_text }, { "picture", bt_read_picture },
+    { "text", bt_read_text }, { "picture", bt_read_picture }, { "gqa", bt_read_gqa }, { "csv", bt_read_csv },
+    { "tsv", bt_read_tsv }, { "cc3m", bt_read_cc3m }, { "cc12m", bt_read_cc12m }, { "tar", bt_read_tar },
+    { "paths", bt_read_paths },
 };
 
 static bt_reader_maker *form_named(const char *name)
@@ -66,6 +70,24 @@ static bool first_of(const char *path, const char *member, json_t **element)
     return rc == BT_OK || rc == BT_END;
 }
 
+/* An object of questions that know their picture. */
+static bool is_gqa(const char *path)
+{
+    struct bt_json_array *members = NULL;
+    struct bt_err ignored = { 0 };
+    json_t *question = NULL;
+    const char *id;
+    int rc = bt_json_members_open(&members, path, &ignored);
+    bool yes;
+
+    if (!rc)
+        rc = bt_json_members_next(members, &id, &question, &ignored);
+    yes = !rc && json_object_get(question, "imageId") && json_object_get(question, "question");
+    json_decref(question);
+    bt_json_array_close(members);
+    return yes;
+}
+
 /* An object that fills the file: told by the arrays it has. */
 static int form_of_object(bt_reader_maker **make, const char *path, struct bt_err *err)
 {
@@ -80,6 +102,8 @@ static int form_of_object(bt_reader_maker **make, const char *path, struct bt_er
         rc = bt_fail(err, BT_ERR_INPUT,
                      "%s: annotations alone; name their question file, and these with --annotations",
                      bt_quote_str(path));
+    else if (is_gqa(path))
+        *make = bt_read_gqa;
     else
         rc = bt_fail(err, BT_ERR_INPUT,
                      "%s: a JSON object with neither 'images' nor 'questions', or damaged; name its "
@@ -87,6 +111,18 @@ static int form_of_object(bt_reader_maker **make, const char *path, struct bt_er
                      bt_quote_str(path));
     json_decref(element);
     return rc;
+}
+
+/* As in a GQA file that is one line. */
+static bool only_objects(const json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)object, key, value)
+        if (!json_is_object(value))
+            return false;
+    return json_object_size(object) > 0;
 }
 
 /* JSON lines: the first line is an object by itself and not one of the big forms. */
@@ -103,24 +139,44 @@ static bool is_json_line(const char *head, size_t size)
         return false;
     yes = !json_is_array(json_object_get(object, "images")) &&
           !json_is_array(json_object_get(object, "questions")) &&
-          !json_is_array(json_object_get(object, "annotations"));
+          !json_is_array(json_object_get(object, "annotations")) && !only_objects(object);
     json_decref(object);
     return yes;
 }
 
+/* Unpacked, as the readers will see it. */
 static int read_head(const char *path, char *head, size_t *size, struct bt_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got;
+    struct bt_unpack *bytes = NULL;
+    int rc = bt_unpack_open(&bytes, path, err);
+    ssize_t got = 0;
 
-    if (fd < 0)
-        return bt_fail_errno(err, errno, 0, bt_quote_str(path), NULL);
-    got = bt_read_full(fd, head, HEAD);
-    close(fd);
-    if (got < 0)
-        return bt_fail_errno(err, errno, 0, bt_quote_str(path), NULL);
-    *size = (size_t)got;
-    return BT_OK;
+    *size = 0;
+    while (!rc && *size < HEAD && (got = bt_unpack_read(bytes, head + *size, HEAD - *size, err)) > 0)
+        *size += (size_t)got;
+    bt_unpack_close(bytes);
+    return rc ? rc : got < 0 ? err->status : BT_OK;
+}
+
+/* Whether the name ends so, before or without the ending of a compressed file. */
+static bool is_named(const char *path, const char *ending)
+{
+    static const char *const packed[] = { "", ".gz", ".zst", ".xz", ".bz2" };
+    size_t length = strlen(path), e = strlen(ending);
+
+    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) {
+        size_t p = strlen(packed[i]);
+
+        if (length >= e + p && strcasecmp(path + length - p, packed[i]) == 0 &&
+            strncasecmp(path + length - p - e, ending, e) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_tar(const char *path, const char *head, size_t size)
+{
+    return (size >= 512 && memcmp(head + 257, "ustar", 5) == 0) || is_named(path, ".tar") || is_named(path, ".tgz");
 }
 
 static int recognise(bt_reader_maker **make, const char *path, struct bt_err *err)
@@ -131,7 +187,7 @@ static int recognise(bt_reader_maker **make, const char *path, struct bt_err *er
 
     if (strcmp(path, "-") == 0)
         return bt_fail(err, BT_ERR_USAGE,
-                       "stdin: its form cannot be looked up; name it with --format=jsonl or text");
+                       "stdin: its form cannot be looked up; name it with --format=jsonl, tar, paths, tsv or text");
     if (bt_path_is_dir(path)) {
         *make = bt_read_folder;
         return BT_OK;
@@ -148,6 +204,14 @@ static int recognise(bt_reader_maker **make, const char *path, struct bt_err *er
         at += strspn(head + at, " \t\r\n");
         if (bt_image_is_picture(head, size))
             *make = bt_read_picture;
+        else if (is_tar(path, head, size))
+            *make = bt_read_tar;
+        else if (size >= 4 && memcmp(head, "PAR1", 4) == 0)
+            rc = bt_fail(err, BT_ERR_INPUT, "%s: a Parquet file; write its columns as tab-separated text and read that", bt_quote_str(path));
+        else if (is_named(path, ".csv"))
+            *make = bt_read_csv;
+        else if (is_named(path, ".tsv"))
+            *make = bt_read_tsv;
         else if (head[at] == '[')
             *make = bt_read_list;
         else if (head[at] != '{')
@@ -209,13 +273,15 @@ static int place_input(struct bt_annotations *a, struct bt_place *place, bt_read
         dir = bt_format("%s", place->path);
     else if (a->options.images && make != bt_read_picture)
         dir = bt_format("%s", a->options.images);
-    else if (slash)
+    else if (slash && make != bt_read_paths) /* a list's paths count from where we stand */
         dir = bt_format("%.*s", slash == place->path ? 1 : (int)(slash - place->path), place->path);
     else
         dir = bt_format(".");
     if (!dir)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory");
     rc = share_root(a, dir, &place->root, err);
+    if (!rc && make == bt_read_paths)
+        rc = share_root(a, "/", &place->top, err);
     free(dir);
     return rc;
 }

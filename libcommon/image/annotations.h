@@ -6,6 +6,7 @@
 #define BT_IMAGE_ANNOTATIONS_H
 
 #include "libcommon/base/json.h"
+#include "libcommon/image/map.h"
 #include "libcommon/image/image.h"
 #include "libcommon/image/root.h"
 
@@ -21,17 +22,27 @@ struct bt_annotations_options {
     const char *answers;    /* VQAv2 annotation file for a question file; NULL: none */
     const char *split;      /* take only this one, "train" includes Karpathy's "restval"; NULL: all */
     const char *map_prefix; /* "OLD=NEW", for picture paths; NULL: none */
+    const struct bt_map *map; /* fields under other names; NULL: none */
+    char delimiter;           /* of tables; 0: that of their form */
+    bool last_column_rest;    /* tables: the last column takes what is left of the line */
+    bool nul;                 /* lists of paths: a NUL ends each */
+    bool keep_going;          /* tar: of a cut one the whole samples, with a warning */
+    bool key_with_shard;      /* tar: the id has the tar's name in front */
     enum bt_group group;
     bool text_only; /* captions as sentences, no pictures */
 };
-#define BT_ANNOTATIONS_FORMATS "auto|coco|karpathy|lavis|vqa|jsonl|folder|picture|text"
+#define BT_ANNOTATIONS_FORMATS \
+    "auto|coco|karpathy|lavis|vqa|gqa|jsonl|csv|tsv|cc3m|cc12m|tar|folder|picture|paths|text"
 
 /* One record to be. `fields` is an object of the record's fields (bt.sample: image_id, captions, question,
  * ...), each a string, an integer or an array of strings. A bad item has reject.code and possibly no
  * fields. */
 struct bt_item {
     char *id;    /* unique in its file: the source's own id, else "file:index" */
-    char *image; /* below `root`; NULL: no picture */
+    char *image; /* below `root`, or the name of the member that `bytes` are; NULL: no picture */
+    uint8_t *bytes; /* of a tar: the picture's file; else NULL */
+    size_t byte_count;
+    int64_t offset; /* of a tar: where the sample begins, else 0 */
     const struct bt_root *root;
     json_t *fields;
     const char *src; /* the input, without its folders; for pictures by themselves their path */
@@ -50,6 +61,8 @@ struct bt_annotations_stats {
     uint64_t blank_lines; /* in sentence files */
     uint64_t other_split; /* entries of another split than the one asked for */
     uint64_t orphans;     /* captions of pictures that are not in their file */
+    uint64_t by_base_name; /* foreign absolute paths found below the root by their last part */
+    uint64_t cut;          /* inputs that were cut, of which the whole samples were taken */
 };
 
 struct bt_annotations;

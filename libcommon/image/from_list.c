@@ -35,12 +35,16 @@ static int name_entry(struct bt_item *item, const json_t *object, const char *fi
     return item->id ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 }
 
-static int entry(struct bt_item *item, const json_t *object, const struct bt_place *place, uint64_t number,
+static int entry(struct bt_item *item, json_t *object, const struct bt_place *place, uint64_t number,
                  struct bt_err *err)
 {
-    int rc = name_entry(item, object, place->name, number, err);
+    json_t *mapped = bt_map_apply(place->options->map, object);
+    int rc = mapped ? name_entry(item, mapped, place->name, number, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 
-    return rc ? rc : bt_item_from_object(item, object, place, err);
+    if (!rc)
+        rc = bt_item_from_object(item, mapped, place, err);
+    json_decref(mapped);
+    return rc;
 }
 
 static int next_element(struct bt_reader_of_items *r, struct bt_item *item, struct bt_err *err)

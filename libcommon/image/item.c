@@ -12,6 +12,7 @@ void bt_item_clear(struct bt_item *item)
 {
     free(item->id);
     free(item->image);
+    free(item->bytes);
     json_decref(item->fields);
     json_decref(item->caption_ids);
     *item = (struct bt_item){ 0 };
@@ -160,6 +161,24 @@ static char *mapped(const char *path, const char *map)
     return bt_format("%s%s", equals + 1, equals[1] ? path : path + strspn(path, "/"));
 }
 
+/* An absolute path is that of somebody else's machine: the file may well lie below the root under its own name. */
+static int look_by_base_name(struct bt_item *item, const struct bt_place *place, struct bt_err *err)
+{
+    const char *found = NULL;
+    int rc = bt_root_find(place->root, strrchr(item->image, '/') + 1, -1, &found, err);
+    char *path;
+
+    if (rc || !found)
+        return rc; /* reading it will say what is wrong with it */
+    path = bt_format("%s", found);
+    if (!path)
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    free(item->image);
+    item->image = path;
+    place->stats->by_base_name++;
+    return BT_OK;
+}
+
 static int take_image(struct bt_item *item, const json_t *object, const struct bt_place *place,
                       struct bt_err *err)
 {
@@ -175,21 +194,31 @@ static int take_image(struct bt_item *item, const json_t *object, const struct b
     if (!json_is_string(value))
         return bt_item_reject(item, "JSON_TYPE", "field 'image' is not a string");
     item->image = mapped(json_string_value(value), place->options->map_prefix);
-    return item->image ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    if (!item->image)
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    return item->image[0] == '/' ? look_by_base_name(item, place, err) : BT_OK;
+}
+
+int bt_item_take_fields(struct bt_item *item, const json_t *object, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    if (!item->fields)
+        item->fields = json_object();
+    for (size_t i = 0; i < sizeof known / sizeof *known && !rc && !item->reject.code; i++)
+        rc = take_field(item, &known[i], json_object_get(object, known[i].key), err);
+    return rc;
 }
 
 int bt_item_from_object(struct bt_item *item, const json_t *object, const struct bt_place *place,
                         struct bt_err *err)
 {
-    int rc = BT_OK;
+    int rc;
 
     item->root = place->root;
     if (!json_is_object(object))
         return bt_item_reject(item, "JSON_TYPE", "the entry is not an object");
-    if (!item->fields)
-        item->fields = json_object();
-    for (size_t i = 0; i < sizeof known / sizeof *known && !rc && !item->reject.code; i++)
-        rc = take_field(item, &known[i], json_object_get(object, known[i].key), err);
+    rc = bt_item_take_fields(item, object, err);
     if (!rc && !item->reject.code)
         rc = take_image(item, object, place, err);
     return rc;

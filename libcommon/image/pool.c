@@ -46,7 +46,7 @@ static void load(struct bt_picture *p, const struct bt_pool_options *options)
 {
     struct bt_image image = { 0 };
 
-    if (bt_root_read(p->root, p->path, &p->data, &p->size, &p->reject))
+    if (p->root && bt_root_read(p->root, p->path, &p->data, &p->size, &p->reject))
         return;
     p->file_bytes = p->size;
     if (bt_image_decode(&image, p->data, p->size, &options->image, &p->reject)) {
@@ -117,24 +117,36 @@ int bt_pool_new(struct bt_pool **pool, const struct bt_pool_options *options, st
     return BT_OK;
 }
 
-struct bt_picture *bt_pool_submit(struct bt_pool *pool, const struct bt_root *root, const char *path)
+static struct bt_picture *submit(struct bt_pool *pool, struct bt_picture wanted, const char *path)
 {
     struct bt_picture *p = calloc(1, sizeof *p);
 
-    if (!p)
-        return NULL;
-    p->path = bt_format("%s", path);
-    if (!p->path) {
+    wanted.path = p ? bt_format("%s", path) : NULL;
+    if (!wanted.path) {
         free(p);
         return NULL;
     }
-    p->root = root;
+    *p = wanted;
     p->references = 1;
     pthread_mutex_lock(&pool->lock);
     *pool->last = p;
     pool->last = &p->next;
     pthread_cond_signal(&pool->asked);
     pthread_mutex_unlock(&pool->lock);
+    return p;
+}
+
+struct bt_picture *bt_pool_submit(struct bt_pool *pool, const struct bt_root *root, const char *path)
+{
+    return submit(pool, (struct bt_picture){ .root = root }, path);
+}
+
+struct bt_picture *bt_pool_submit_bytes(struct bt_pool *pool, uint8_t *bytes, size_t size, const char *name)
+{
+    struct bt_picture *p = submit(pool, (struct bt_picture){ .data = bytes, .size = size }, name);
+
+    if (!p)
+        free(bytes);
     return p;
 }
 

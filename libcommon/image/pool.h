@@ -32,6 +32,8 @@ struct bt_pool;
 int bt_pool_new(struct bt_pool **pool, const struct bt_pool_options *options, struct bt_err *err);
 /* Asks for the file at `path` below the root, which must outlive it. NULL when out of memory. */
 struct bt_picture *bt_pool_submit(struct bt_pool *pool, const struct bt_root *root, const char *path);
+/* The same for a file that is in memory already, whose bytes it takes, also when it returns NULL. */
+struct bt_picture *bt_pool_submit_bytes(struct bt_pool *pool, uint8_t *bytes, size_t size, const char *name);
 /* The same picture for one more release. */
 struct bt_picture *bt_picture_share(struct bt_picture *picture);
 void bt_pool_wait(struct bt_pool *pool, struct bt_picture *picture);

@@ -193,6 +193,17 @@ int bt_root_read(const struct bt_root *root, const char *path, uint8_t **data, s
     return rc;
 }
 
+int64_t bt_root_size(const struct bt_root *root, const char *path)
+{
+    int fd = is_url(path) || path[0] == '/' ? -1 : open_beneath(root->fd, path);
+    struct stat st;
+    bool good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MAX_FILE;
+
+    if (fd >= 0)
+        close(fd);
+    return good ? (int64_t)st.st_size : -1;
+}
+
 /* ---- listing ---- */
 
 static int add_path(struct bt_root *r, const char *prefix, const char *name, struct bt_err *err)

@@ -14,6 +14,9 @@ int bt_root_open(struct bt_root **root, const char *dir, struct bt_err *err);
 int bt_root_read(const struct bt_root *root, const char *path, uint8_t **data, size_t *size,
                  struct bt_image_reject *reject);
 
+/* How many bytes the file at `path` has; -1 when bt_root_read would not take it. */
+int64_t bt_root_size(const struct bt_root *root, const char *path);
+
 /* All files below the root, as paths relative to it, in byte order; hidden ones and folders that are links
  * are left out. Listed once; the names live as long as the root. */
 int bt_root_list(struct bt_root *root, const char ***paths, size_t *count, struct bt_err *err);

@@ -126,10 +126,10 @@ END
     [ "$(records test.bt | jq -c '.captions | length')" = 5 ]
     bt-preprocess -q --dry-run d.json > counts
     diff - counts <<'END'
-split	records	pictures	captions
-train	5	1	5
-restval	5	1	5
-test	1	1	5
+split	records	pictures	captions	missing	bytes
+train	5	1	5	0	2785
+restval	5	1	5	0	2785
+test	1	1	5	0	2785
 END
 }
 
