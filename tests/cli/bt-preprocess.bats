@@ -218,6 +218,7 @@ END
     [ "$status" -eq 74 ]
 }
 
+# KILLED=1000 for a day's peace of mind.
 @test "killed at any moment, the same command goes on and the set is the same" {
     pictures p
     cp "$golden/decode"/jpeg_4*.jpg p
@@ -230,7 +231,7 @@ END
     bt-preprocess -q --images p --per-shard 500 -o whole.lmdb p.jsonl
     [ "$(jq .complete whole.lmdb/bt-dataset.json)" = true ]
     killed=0
-    for try in 1 2 3; do
+    for try in $(seq ${KILLED:-3}); do
         rm -rf set.lmdb
         for run in $(seq 60); do
             bt-preprocess -q --images p --per-shard 500 -o set.lmdb p.jsonl &
@@ -244,6 +245,7 @@ END
         cmp set.lmdb/rejects.jsonl whole.lmdb/rejects.jsonl
     done
     [ "$killed" -gt 3 ]
+    echo "# killed $killed times" >&3
     bt-cat --to=json --bin=len set.lmdb | jq -c 'select(.type == "record") | del(.n)' > a
     bt-cat --to=json --bin=len whole.lmdb | jq -c 'select(.type == "record") | del(.n)' > b
     [ "$(wc -l < a)" -gt 1000 ]
