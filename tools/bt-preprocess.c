@@ -458,7 +458,9 @@ static int open_writer(struct run *r, struct bt_err *err)
 
 static int open_pool(struct run *r, struct bt_err *err)
 {
-    struct bt_pool_options o = { .image = { (uint64_t)max_pixels, allow_truncated, allow_corrupt },
+    struct bt_pool_options o = { .image = { .max_pixels = (uint64_t)max_pixels,
+                                             .allow_truncated = allow_truncated,
+                                             .allow_corrupt = allow_corrupt },
                                  .side = (int)side };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 

@@ -12,7 +12,7 @@ enum bt_purpose {
     BT_DRAW_TEST = 0, BT_DRAW_ORDER = 1, BT_DRAW_INIT = 2, BT_DRAW_CROP = 3, BT_DRAW_FLIP = 4,
     BT_DRAW_CAPTION = 5, BT_DRAW_MASK = 6, BT_DRAW_DROPOUT = 7, BT_DRAW_NEGATIVE_IMAGE = 8,
     BT_DRAW_NEGATIVE_TEXT = 9, BT_DRAW_SAMPLE = 10, BT_DRAW_WINDOW = 11, BT_DRAW_BOOTSTRAP = 12,
-    BT_DRAW_SCENE = 13,
+    BT_DRAW_SCENE = 13, BT_DRAW_AUGMENT = 14,
 };
 
 /* Philox4x32-10: 128-bit counter and 64-bit key to 128 random bits. Known answer (from the authors):

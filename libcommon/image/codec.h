@@ -12,6 +12,11 @@ int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
 int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
                   const struct bt_image_options *options, struct bt_image_reject *reject);
 
+int bt_webp_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
+                   const struct bt_image_options *options, struct bt_image_reject *reject);
+int bt_gif_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
+                  const struct bt_image_options *options, struct bt_image_reject *reject);
+
 /* Forms the reject and returns BT_ERR_IMAGE. */
 int bt_image_refuse(struct bt_image_reject *reject, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -20,7 +25,20 @@ int bt_image_refuse(struct bt_image_reject *reject, const char *code, const char
 int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct bt_image_options *options,
                   struct bt_image_reject *reject);
 
-/* The orientation in the Exif segment of a JPEG: 1..8, or 1 when there is none that makes sense. */
-int bt_exif_orientation(const uint8_t *bytes, size_t size);
+/* A pixel over the background, rounded as Pillow's paste rounds. */
+static inline void bt_image_blend(uint8_t rgb[3], unsigned alpha, const uint8_t background[3])
+{
+    for (int c = 0; c < 3; c++) {
+        unsigned sum = rgb[c] * alpha + background[c] * (255 - alpha) + 128;
+        rgb[c] = (uint8_t)(((sum >> 8) + sum) >> 8);
+    }
+}
+
+/* The orientation in Exif data (TIFF, with "Exif\0\0" in front or not): 1..8, or 1 when there is none that
+ * makes sense; of a whole JPEG, that of its Exif segment. */
+int bt_exif_orientation(const uint8_t *data, size_t size);
+int bt_exif_orientation_of_jpeg(const uint8_t *bytes, size_t size);
+/* Turns the pixels from the way they are stored (orientation 2..8) to the way they are seen. */
+int bt_exif_apply(struct bt_image *image, struct bt_image_reject *reject);
 
 #endif

@@ -38,31 +38,36 @@ int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct b
     return BT_OK;
 }
 
+typedef int decode_fn(struct bt_image *image, const uint8_t *bytes, size_t size,
+                      const struct bt_image_options *options, struct bt_image_reject *reject);
+
 struct signature {
     const char *name, *magic;
     size_t size, offset;
     bool picture;
+    decode_fn *decode; /* NULL: none */
 };
 
 /* In order: the first that fits names the file. */
 static const struct signature signatures[] = {
-    { "PNG", "\x89PNG\r\n\x1a\n", 8, 0, true },
-    { "WebP", "WEBP", 4, 8, true },
-    { "GIF", "GIF8", 4, 0, true },
-    { "AVIF", "ftypavi", 7, 4, true },
-    { "HEIC", "ftyphe", 6, 4, true },
-    { "HEIF", "ftypmi", 6, 4, true },
-    { "TIFF", "II*\0", 4, 0, true },
-    { "TIFF", "MM\0*", 4, 0, true },
-    { "BMP", "BM", 2, 0, true },
-    { "JPEG 2000", "\0\0\0\x0cjP  ", 8, 0, true },
-    { "JPEG 2000", "\xff\x4f\xff\x51", 4, 0, true },
-    { "JPEG XL", "\xff\x0a", 2, 0, true },
-    { "JPEG XL", "\0\0\0\x0cJXL ", 8, 0, true },
-    { "a PDF document", "%PDF", 4, 0, false },
-    { "gzip data", "\x1f\x8b", 2, 0, false },
-    { "a zip archive", "PK\3\4", 4, 0, false },
-    { "a Git LFS pointer", "version https://git-lfs", 23, 0, false },
+    { "PNG", "\x89PNG\r\n\x1a\n", 8, 0, true, bt_png_decode },
+    { "WebP", "WEBP", 4, 8, true, bt_webp_decode },
+    { "GIF", "GIF87a", 6, 0, true, bt_gif_decode },
+    { "GIF", "GIF89a", 6, 0, true, bt_gif_decode },
+    { "AVIF", "ftypavi", 7, 4, true, NULL },
+    { "HEIC", "ftyphe", 6, 4, true, NULL },
+    { "HEIF", "ftypmi", 6, 4, true, NULL },
+    { "TIFF", "II*\0", 4, 0, true, NULL },
+    { "TIFF", "MM\0*", 4, 0, true, NULL },
+    { "BMP", "BM", 2, 0, true, NULL },
+    { "JPEG 2000", "\0\0\0\x0cjP  ", 8, 0, true, NULL },
+    { "JPEG 2000", "\xff\x4f\xff\x51", 4, 0, true, NULL },
+    { "JPEG XL", "\xff\x0a", 2, 0, true, NULL },
+    { "JPEG XL", "\0\0\0\x0cJXL ", 8, 0, true, NULL },
+    { "a PDF document", "%PDF", 4, 0, false, NULL },
+    { "gzip data", "\x1f\x8b", 2, 0, false, NULL },
+    { "a zip archive", "PK\3\4", 4, 0, false, NULL },
+    { "a Git LFS pointer", "version https://git-lfs", 23, 0, false, NULL },
 };
 
 static bool begins(const char *text, size_t size, const char *word)
@@ -141,19 +146,39 @@ bool bt_image_is_picture(const void *bytes, size_t size)
     return is_jpeg(bytes, size) || (s && s->picture);
 }
 
+static decode_fn *find_decoder(const uint8_t *bytes, size_t size)
+{
+    const struct signature *s = find_signature(bytes, size);
+
+    if (is_jpeg(bytes, size))
+        return bt_jpeg_decode;
+    return s ? s->decode : NULL;
+}
+
 int bt_image_decode(struct bt_image *image, const void *bytes, size_t size,
                     const struct bt_image_options *options, struct bt_image_reject *reject)
 {
-    static const struct bt_image_options strict = { 0, false, false };
-    const struct signature *s = find_signature(bytes, size);
+    static const struct bt_image_options strict = { .max_pixels = 0 };
+    decode_fn *decode = find_decoder(bytes, size);
+    struct bt_image made = { 0 };
+    int rc;
 
     if (!options)
         options = &strict;
-    if (is_jpeg(bytes, size))
-        return bt_jpeg_decode(image, bytes, size, options, reject);
-    if (s == &signatures[0])
-        return bt_png_decode(image, bytes, size, options, reject);
-    return bt_image_refuse(reject, "IMG_FORMAT", "%s; JPEG and PNG are read", bt_image_kind(bytes, size));
+    if (!decode && bt_image_is_picture(bytes, size))
+        return bt_image_refuse(reject, "IMG_FORMAT", "%s; convert it to PNG or JPEG, which are read, as are "
+                                                     "WebP and GIF", bt_image_kind(bytes, size));
+    if (!decode)
+        return bt_image_refuse(reject, "IMG_FORMAT", "%s; JPEG, PNG, WebP and GIF are read",
+                               bt_image_kind(bytes, size));
+    rc = decode(&made, bytes, size, options, reject);
+    if (!rc && options->exif_rotate && made.orientation > 1)
+        rc = bt_exif_apply(&made, reject);
+    if (rc)
+        bt_image_free(&made);
+    else
+        *image = made;
+    return rc;
 }
 
 void bt_image_free(struct bt_image *image)

@@ -1,5 +1,6 @@
 /* The one tag of Exif that matters here: orientation, so that a run can say how many pictures lie on their
- * side. A segment that does not parse counts as none. Source: images.md 2.3, TIFF 6.0 section 2. */
+ * side, or turn them. Data that does not parse counts as none. Source: images.md 2.3, TIFF 6.0 section 2. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/image/codec.h"
@@ -46,7 +47,14 @@ static int from_tiff(struct tiff t)
     return 1;
 }
 
-int bt_exif_orientation(const uint8_t *bytes, size_t size)
+int bt_exif_orientation(const uint8_t *data, size_t size)
+{
+    size_t prefix = size >= 6 && memcmp(data, "Exif\0\0", 6) == 0 ? 6 : 0;
+
+    return from_tiff((struct tiff){ data + prefix, size - prefix, false });
+}
+
+int bt_exif_orientation_of_jpeg(const uint8_t *bytes, size_t size)
 {
     size_t at = 2;
 
@@ -60,8 +68,40 @@ int bt_exif_orientation(const uint8_t *bytes, size_t size)
         if (length < 2 || length > size - at - 2)
             return 1;
         if (bytes[at + 1] == 0xe1 && length >= 8 && memcmp(bytes + at + 4, "Exif\0\0", 6) == 0)
-            return from_tiff((struct tiff){ bytes + at + 10, length - 8, false });
+            return bt_exif_orientation(bytes + at + 4, length - 2);
         at += 2 + length;
     }
     return 1;
+}
+
+int bt_exif_apply(struct bt_image *image, struct bt_image_reject *reject)
+{
+    /* By orientation: the columns that are seen are the stored rows; x or y of the stored one runs backwards. */
+    static const struct turn {
+        bool swap, back_x, back_y;
+    } turns[9] = { [2] = { false, true, false }, [3] = { false, true, true }, [4] = { false, false, true },
+                   [5] = { true, false, false }, [6] = { true, false, true }, [7] = { true, true, true },
+                   [8] = { true, true, false } };
+    const struct turn turn = turns[image->orientation];
+    int w = image->width, h = image->height;
+    int seen_w = turn.swap ? h : w, seen_h = turn.swap ? w : h;
+    uint8_t *seen = malloc((size_t)w * (size_t)h * 3), *to = seen;
+
+    if (!seen)
+        return bt_image_refuse(reject, "DECODE_MEM", "no memory to turn %d x %d pixels", w, h);
+    for (int y = 0; y < seen_h; y++) {
+        for (int x = 0; x < seen_w; x++, to += 3) {
+            int from_x = turn.swap ? y : x, from_y = turn.swap ? x : y;
+
+            from_x = turn.back_x ? w - 1 - from_x : from_x;
+            from_y = turn.back_y ? h - 1 - from_y : from_y;
+            memcpy(to, image->rgb + ((size_t)from_y * (size_t)w + (size_t)from_x) * 3, 3);
+        }
+    }
+    free(image->rgb);
+    image->rgb = seen;
+    image->width = seen_w;
+    image->height = seen_h;
+    image->rotated = true;
+    return BT_OK;
 }

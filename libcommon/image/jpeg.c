@@ -231,7 +231,9 @@ int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
         *image = (struct bt_image){ .width = (int)d->cinfo.image_width,
                                     .height = (int)d->cinfo.image_height,
                                     .rgb = d->rgb,
-                                    .orientation = bt_exif_orientation(bytes, size),
+                                    .orientation = bt_exif_orientation_of_jpeg(bytes, size),
+                                    .grey = d->cinfo.num_components == 1,
+                                    .cmyk = d->cinfo.num_components == 4,
                                     .damaged = d->ended || d->warning[0] };
         d->rgb = NULL;
     }

@@ -33,6 +33,9 @@ struct decoder {
     bool cut, corrupt;      /* accepted only under an option */
     const uint8_t *palette; /* PLTE, three bytes an entry */
     unsigned palette_count;
+    const uint8_t *transparency; /* tRNS: alpha of palette entries, or the one transparent colour */
+    size_t transparency_size;
+    int orientation;
     png_structp png;
     png_infop info;
     char message[120]; /* libpng's error, or its first warning */
@@ -142,6 +145,8 @@ static int check_chunk(struct decoder *d, const uint8_t *chunk, size_t size, boo
     }
     if (strcmp(type, "IEND") == 0)
         d->seen_end = true;
+    if (strcmp(type, "eXIf") == 0 && crc_good)
+        d->orientation = bt_exif_orientation(data, size);
     if (d->seen_idat) /* what follows the pixels cannot change them */
         return BT_OK;
     if (!crc_good)
@@ -155,6 +160,10 @@ static int check_chunk(struct decoder *d, const uint8_t *chunk, size_t size, boo
         d->palette = data;
         d->palette_count = (unsigned)size / 3;
         add_piece(d, chunk, size + 12);
+    }
+    if (strcmp(type, "tRNS") == 0) {
+        d->transparency = data;
+        d->transparency_size = size;
     }
     at = compressed_at(type, data, size);
     return at ? check_inflated(d, type, data + at, size - at) : BT_OK;
@@ -272,10 +281,49 @@ static void row_to_rgb(const struct decoder *d, uint8_t *rgb, const uint8_t *row
             for (size_t c = 0; c < 3; c++)
                 rgb[c] = row[c * sample];
         } else {
-            bool clip = type == PNG_COLOR_TYPE_GRAY && depth == 16;
+            bool clip = type == PNG_COLOR_TYPE_GRAY && depth == 16 && !d->options->scale_grey16;
             rgb[0] = rgb[1] = rgb[2] = !clip ? row[0] : row[0] ? 255 : row[1];
         }
     }
+}
+
+/* True when the samples are those of the one transparent colour; a row of few bits was expanded to 8. */
+static bool is_transparent(const struct decoder *d, const uint8_t *row, size_t channels, int depth)
+{
+    unsigned expand = depth < 8 ? 255u / ((1u << depth) - 1) : 1;
+
+    if (d->transparency_size < 2 * channels)
+        return false;
+    for (size_t c = 0; c < channels; c++) {
+        const uint8_t *key = d->transparency + 2 * c;
+        bool same = depth == 16 ? memcmp(key, row + 2 * c, 2) == 0 : key[1] * expand == row[c];
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+static void composite_row(const struct decoder *d, uint8_t *rgb, const uint8_t *row, uint32_t width, int type,
+                          int depth)
+{
+    size_t sample = depth == 16 ? 2 : 1, channels = png_get_channels(d->png, d->info), step = sample * channels;
+
+    for (uint32_t x = 0; x < width; x++, row += step, rgb += 3) {
+        unsigned alpha = 255;
+
+        if (type & PNG_COLOR_MASK_ALPHA)
+            alpha = row[step - sample];
+        else if (type & PNG_COLOR_MASK_PALETTE)
+            alpha = row[0] < d->transparency_size ? d->transparency[row[0]] : 255;
+        else if (is_transparent(d, row, channels, depth))
+            alpha = 0;
+        bt_image_blend(rgb, alpha, d->options->background);
+    }
+}
+
+static bool has_alpha(const struct decoder *d, int type)
+{
+    return (type & PNG_COLOR_MASK_ALPHA) || d->transparency;
 }
 
 static bool read_pixels(struct decoder *d)
@@ -296,11 +344,14 @@ static bool read_pixels(struct decoder *d)
         return false;
     for (int pass = 0; pass < passes; pass++) {
         for (uint32_t y = 0; y < height; y++) {
-            uint8_t *row = d->all + (passes > 1 ? y * row_bytes : 0);
+            uint8_t *row = d->all + (passes > 1 ? y * row_bytes : 0), *rgb = d->rgb + (size_t)y * width * 3;
 
             png_read_row(png, row, NULL);
-            if (pass == passes - 1)
-                row_to_rgb(d, d->rgb + (size_t)y * width * 3, row, width, type, depth);
+            if (pass < passes - 1)
+                continue;
+            row_to_rgb(d, rgb, row, width, type, depth);
+            if (d->options->composite && has_alpha(d, type))
+                composite_row(d, rgb, row, width, type, depth);
         }
     }
     png_read_end(png, NULL);
@@ -355,6 +406,7 @@ int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
         return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
     d->options = options;
     d->reject = reject;
+    d->orientation = 1;
     rc = walk(d, bytes, size);
     if (rc == BT_OK && !d->rgb)
         rc = bt_image_refuse(reject, "IMG_TRUNCATED", "the file of %zu bytes ends in its header", size);
@@ -370,7 +422,8 @@ int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
         *image = (struct bt_image){ .width = (int)u32(header),
                                     .height = (int)u32(header + 4),
                                     .rgb = d->rgb,
-                                    .orientation = 1,
+                                    .orientation = d->orientation,
+                                    .alpha = has_alpha(d, header[9]),
                                     .grey16 = header[8] == 16 && header[9] == PNG_COLOR_TYPE_GRAY,
                                     .damaged = d->cut || d->corrupt };
         d->rgb = NULL;

@@ -23,8 +23,7 @@ struct axis {
     int *lo, *count;
     int32_t *k;
     int stride; /* a multiple of 4; the taps behind count are 0 */
-    /* vector path: for each 4 taps 16 low halves, then 16 high ones, as row_avx2 multiplies them */
-    int16_t *split;
+    int16_t *split; /* vector path: the halves in the order in which it multiplies them */
 };
 
 /* Pixels of which a part is read: the crop is a shift of the first row. */
@@ -90,8 +89,8 @@ static int axis_make(struct axis *a, int in, int out, float begin, float end, st
     return BT_OK;
 }
 
-/* Taps (0 1 0 1 0 1 0 1)(2 3 2 3 2 3 2 3), in halves. */
-static int axis_split(struct axis *a, int out, struct bt_err *err)
+/* For rows: of each 4 taps the low halves (0 1 0 1 0 1 0 1)(2 3 2 3 2 3 2 3), then the high ones. */
+static int axis_split_rows(struct axis *a, int out, struct bt_err *err)
 {
     size_t taps = (size_t)out * (size_t)a->stride;
     int16_t *to = a->split = bt_alloc(taps, 8 * sizeof *a->split, err);
@@ -103,6 +102,23 @@ static int axis_split(struct axis *a, int out, struct bt_err *err)
             int32_t k = a->k[t + (i / 8) * 2 + i % 2];
             to[i] = (int16_t)(k & LOW_MASK);
             to[16 + i] = (int16_t)(k >> LOW_BITS);
+        }
+    }
+    return BT_OK;
+}
+
+/* For columns: of each 2 taps both low halves, then both high ones. */
+static int axis_split_columns(struct axis *a, int out, struct bt_err *err)
+{
+    size_t taps = (size_t)out * (size_t)a->stride;
+    int16_t *to = a->split = bt_alloc(taps, 2 * sizeof *a->split, err);
+
+    if (!to)
+        return BT_ERR_MEMORY;
+    for (size_t t = 0; t < taps; t += 2, to += 4) {
+        for (size_t i = 0; i < 2; i++) {
+            to[i] = (int16_t)(a->k[t + i] & LOW_MASK);
+            to[2 + i] = (int16_t)(a->k[t + i] >> LOW_BITS);
         }
     }
     return BT_OK;
@@ -156,71 +172,93 @@ static bool have_avx2(void)
     return __builtin_cpu_supports("avx2");
 }
 
-/* Four taps a round: their twelve bytes become (r0 r1 g0 g1 b0 b1 - -)(r2 r3 g2 g3 b2 b3 - -) in 16 bits.
- * Reads up to 3 pixels and 4 bytes behind the last tap. */
-__attribute__((target("avx2"))) static void row_avx2(uint8_t *out, int width, const uint8_t *in,
-                                                     const struct axis *a)
+/* The sum of four taps more: twelve bytes become (r0 r1 g0 g1 b0 b1 - -)(r2 r3 g2 g3 b2 b3 - -) in 16 bits. */
+#define ADD_TAPS(p, low, high)                                                                                     \
+    do {                                                                                                           \
+        __m256i pixels = _mm256_shuffle_epi8(                                                                      \
+            _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(p))), order);              \
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, k_low));                                             \
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, k_high));                                          \
+    } while (0)
+
+/* Both halves of two sums, rounded and shifted: (r g b -) of the first, then of the second. */
+__attribute__((target("avx2"))) static inline __m256i end_taps(__m256i low0, __m256i high0, __m256i low1,
+                                                               __m256i high1)
 {
-    const __m128i order = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
+    __m256i first = _mm256_add_epi32(low0, _mm256_slli_epi32(high0, LOW_BITS));
+    __m256i second = _mm256_add_epi32(low1, _mm256_slli_epi32(high1, LOW_BITS));
+    __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
+                                   _mm256_permute2x128_si256(first, second, 0x31));
 
-    for (int x = 0; x < width; x++, out += 3) {
-        const __m256i *k = (const __m256i *)(a->split + (size_t)x * (size_t)a->stride * 8);
-        const uint8_t *p = in + (size_t)a->lo[x] * 3;
-        __m256i low = _mm256_setzero_si256(), high = low, sum;
-        __m128i half;
+    return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(ROUND)), FRACTION_BITS);
+}
 
-        for (int j = 0; j < a->count[x]; j += 4, p += 12, k += 2) {
-            __m256i pixels =
-                _mm256_cvtepu8_epi16(_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p), order));
+/* Four rows at once, so that taps are loaded once for all. Reads up to 3 pixels and 4 bytes behind the last tap,
+ * and writes 1 byte behind each output row but the width. */
+__attribute__((target("avx2"))) static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[4],
+                                                      const struct axis *a)
+{
+    const __m256i order =
+        _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7, -1, 10, -1, 8,
+                         -1, 11, -1, -1, -1, -1, -1);
 
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, _mm256_loadu_si256(k)));
-            high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, _mm256_loadu_si256(k + 1)));
+    for (int x = 0; x < width; x++) {
+        const __m256i *k = (const __m256i *)(const void *)(a->split + (size_t)x * (size_t)a->stride * 8);
+        size_t at = (size_t)a->lo[x] * 3, to = (size_t)x * 3;
+        __m256i low0 = _mm256_setzero_si256(), low1 = low0, low2 = low0, low3 = low0;
+        __m256i high0 = low0, high1 = low0, high2 = low0, high3 = low0, bytes;
+        uint32_t pixel[8];
+
+        for (int j = 0; j < a->count[x]; j += 4, at += 12, k += 2) {
+            __m256i k_low = _mm256_loadu_si256(k), k_high = _mm256_loadu_si256(k + 1);
+
+            ADD_TAPS(in[0] + at, low0, high0);
+            ADD_TAPS(in[1] + at, low1, high1);
+            ADD_TAPS(in[2] + at, low2, high2);
+            ADD_TAPS(in[3] + at, low3, high3);
         }
-        sum = _mm256_add_epi32(low, _mm256_slli_epi32(high, LOW_BITS));
-        half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        half = _mm_srai_epi32(_mm_add_epi32(half, _mm_set1_epi32(ROUND)), FRACTION_BITS);
-        half = _mm_packus_epi16(_mm_packs_epi32(half, half), half);
-        out[0] = (uint8_t)_mm_extract_epi8(half, 0);
-        out[1] = (uint8_t)_mm_extract_epi8(half, 1);
-        out[2] = (uint8_t)_mm_extract_epi8(half, 2);
+        bytes = _mm256_packs_epi32(end_taps(low0, high0, low1, high1), end_taps(low2, high2, low3, high3));
+        bytes = _mm256_packus_epi16(bytes, bytes); /* rows 0 and 2, twice; 1 and 3, twice */
+        _mm256_storeu_si256((__m256i *)(void *)pixel, bytes);
+        memcpy(out[0] + to, &pixel[0], 4);
+        memcpy(out[1] + to, &pixel[4], 4);
+        memcpy(out[2] + to, &pixel[1], 4);
+        memcpy(out[3] + to, &pixel[5], 4);
     }
 }
 
-/* Two rows a round, sixteen bytes across; returns how many bytes it did. */
+/* Two rows a round, 32 bytes across; returns how many bytes it did. */
 __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in,
-                                                          size_t row_bytes, const int32_t *k, int count)
+                                                          size_t row_bytes, const int16_t *split, int count)
 {
+    const __m256i zero = _mm256_setzero_si256(), round = _mm256_set1_epi32(ROUND);
     size_t x = 0;
 
-    for (; x + 16 <= bytes; x += 16) {
-        __m256i low0 = _mm256_setzero_si256(), low1 = low0, high0 = low0, high1 = low0, packed;
-        const __m256i round = _mm256_set1_epi32(ROUND);
+    for (; x + 32 <= bytes; x += 32) {
+        __m256i low[4] = { zero, zero, zero, zero }, high[4] = { zero, zero, zero, zero };
 
         for (int j = 0; j < count; j += 2) {
             const uint8_t *p = in + (size_t)j * row_bytes + x;
-            bool pair = j + 1 < count;
-            __m128i first = _mm_loadu_si128((const __m128i *)p);
-            __m128i second = pair ? _mm_loadu_si128((const __m128i *)(p + row_bytes)) : _mm_setzero_si128();
-            __m256i a = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first, second));
-            __m256i b = _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first, second));
-            int32_t k0 = k[j], k1 = pair ? k[j + 1] : 0;
-            __m256i k_low = _mm256_set1_epi32((k0 & LOW_MASK) | (k1 & LOW_MASK) << 16);
-            __m256i k_high = _mm256_set1_epi32(
-                (int32_t)((uint32_t)(k0 >> LOW_BITS & 0xffff) | (uint32_t)(k1 >> LOW_BITS) << 16));
+            __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)p);
+            __m256i second =
+                j + 1 < count ? _mm256_loadu_si256((const __m256i *)(const void *)(p + row_bytes)) : zero;
+            __m256i a = _mm256_unpacklo_epi8(first, second), b = _mm256_unpackhi_epi8(first, second);
+            const __m256i pairs[4] = { _mm256_unpacklo_epi8(a, zero), _mm256_unpackhi_epi8(a, zero),
+                                       _mm256_unpacklo_epi8(b, zero), _mm256_unpackhi_epi8(b, zero) };
+            int32_t k[2];
 
-            low0 = _mm256_add_epi32(low0, _mm256_madd_epi16(a, k_low));
-            low1 = _mm256_add_epi32(low1, _mm256_madd_epi16(b, k_low));
-            high0 = _mm256_add_epi32(high0, _mm256_madd_epi16(a, k_high));
-            high1 = _mm256_add_epi32(high1, _mm256_madd_epi16(b, k_high));
+            memcpy(k, split + 2 * (size_t)j, sizeof k);
+            for (int i = 0; i < 4; i++) {
+                low[i] = _mm256_add_epi32(low[i], _mm256_madd_epi16(pairs[i], _mm256_set1_epi32(k[0])));
+                high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(pairs[i], _mm256_set1_epi32(k[1])));
+            }
         }
-        low0 = _mm256_add_epi32(_mm256_add_epi32(low0, _mm256_slli_epi32(high0, LOW_BITS)), round);
-        low1 = _mm256_add_epi32(_mm256_add_epi32(low1, _mm256_slli_epi32(high1, LOW_BITS)), round);
-        packed = _mm256_packs_epi32(_mm256_srai_epi32(low0, FRACTION_BITS),
-                                    _mm256_srai_epi32(low1, FRACTION_BITS));
-        packed =
-            _mm256_permute4x64_epi64(packed, 0xd8); /* packing works in lanes: put the quarters in order */
-        _mm_storeu_si128((__m128i *)(out + x), _mm_packus_epi16(_mm256_castsi256_si128(packed),
-                                                                _mm256_extracti128_si256(packed, 1)));
+        for (int i = 0; i < 4; i++) {
+            low[i] = _mm256_add_epi32(_mm256_add_epi32(low[i], _mm256_slli_epi32(high[i], LOW_BITS)), round);
+            low[i] = _mm256_srai_epi32(low[i], FRACTION_BITS);
+        }
+        low[0] = _mm256_packus_epi16(_mm256_packs_epi32(low[0], low[1]), _mm256_packs_epi32(low[2], low[3]));
+        _mm256_storeu_si256((__m256i *)(void *)(out + x), low[0]);
     }
     return x;
 }
@@ -229,41 +267,66 @@ static bool have_avx2(void)
 {
     return false;
 }
-static void row_avx2(uint8_t *out, int width, const uint8_t *in, const struct axis *a)
+static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[4], const struct axis *a)
 {
-    row_plain(out, width, in, a);
+    for (int i = 0; i < 4; i++)
+        row_plain(out[i], width, in[i], a);
 }
-static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int32_t *k,
+static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int16_t *split,
                           int count)
 {
-    (void)out, (void)bytes, (void)in, (void)row_bytes, (void)k, (void)count;
+    (void)out, (void)bytes, (void)in, (void)row_bytes, (void)split, (void)count;
     return 0;
 }
 #endif
 
 /* ---- the two passes ---- */
 
-/* Rows first .. first + rows - 1 of the view, `width` wide, into out. Each row is copied to where reading
- * on behind its end is harmless. */
+enum { BEHIND = 32 }; /* bytes that the vector path may touch behind a row */
+
+/* Four rows by the vector path. Rows at the end of the pixels, behind which there may be nothing, are read from a
+ * copy; output goes through rows with room behind them. */
+static void four_rows(uint8_t *out, int width, const struct view *v, int y, int count, const struct axis *a,
+                      uint8_t *scratch)
+{
+    size_t in_bytes = (size_t)v->width * 3, out_bytes = (size_t)width * 3;
+    uint8_t *copies = scratch + 4 * (out_bytes + BEHIND), *to[4];
+    const uint8_t *in[4];
+
+    for (int i = 0; i < 4; i++) {
+        int row = y + (i < count ? i : 0);
+
+        in[i] = v->rgb + (size_t)row * v->row_bytes;
+        to[i] = scratch + (size_t)i * (out_bytes + BEHIND);
+        if ((size_t)(v->height - 1 - row) * v->row_bytes < BEHIND)
+            in[i] = memcpy(copies + (size_t)i * (in_bytes + BEHIND), in[i], in_bytes);
+    }
+    rows_avx2(to, width, in, a);
+    for (int i = 0; i < count; i++)
+        memcpy(out + (size_t)i * out_bytes, to[i], out_bytes);
+}
+
+/* Rows first .. first + rows - 1 of the view, `width` wide, into out. */
 static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
                       const struct axis *a, bool vector, struct bt_err *err)
 {
-    uint8_t *row = bt_alloc((uint64_t)v->width * 3 + 32, 1, err);
+    size_t out_bytes = (size_t)width * 3;
+    uint8_t *scratch = NULL;
 
-    if (!row)
-        return BT_ERR_MEMORY;
-    for (int y = 0; y < rows; y++) {
-        const uint8_t *in = v->rgb + (size_t)(first + y) * v->row_bytes;
-        uint8_t *to = out + (size_t)y * (size_t)width * 3;
-
-        if (vector) {
-            memcpy(row, in, (size_t)v->width * 3);
-            row_avx2(to, width, row, a);
-        } else {
-            row_plain(to, width, in, a);
-        }
+    if (vector) {
+        scratch = bt_alloc(4 * ((uint64_t)width * 3 + (uint64_t)v->width * 3 + 2 * BEHIND), 1, err);
+        if (!scratch)
+            return BT_ERR_MEMORY;
     }
-    free(row);
+    for (int y = 0; y < rows; y += vector ? 4 : 1) {
+        uint8_t *to = out + (size_t)y * out_bytes;
+
+        if (vector)
+            four_rows(to, width, v, first + y, rows - y < 4 ? rows - y : 4, a, scratch);
+        else
+            row_plain(to, width, v->rgb + (size_t)(first + y) * v->row_bytes, a);
+    }
+    free(scratch);
     return BT_OK;
 }
 
@@ -274,10 +337,11 @@ static void vertical(uint8_t *out, int width, int height, const struct view *v, 
 
     for (int y = 0; y < height; y++, out += bytes) {
         const uint8_t *in = v->rgb + (size_t)(a->lo[y] - first) * v->row_bytes;
-        const int32_t *k = a->k + (size_t)y * (size_t)a->stride;
-        size_t done = vector ? column_avx2(out, bytes, in, v->row_bytes, k, a->count[y]) : 0;
+        size_t taps = (size_t)y * (size_t)a->stride, done = 0;
 
-        column_plain(out, done, bytes, in, v->row_bytes, k, a->count[y]);
+        if (vector)
+            done = column_avx2(out, bytes, in, v->row_bytes, a->split + 2 * taps, a->count[y]);
+        column_plain(out, done, bytes, in, v->row_bytes, a->k + taps, a->count[y]);
     }
 }
 
@@ -312,7 +376,9 @@ static int resize(uint8_t *rgb, int width, int height, struct view v, const floa
     if (!rc && across)
         rc = axis_make(&x, v.width, width, box[0], box[2], err);
     if (!rc && across && vector)
-        rc = axis_split(&x, width, err);
+        rc = axis_split_rows(&x, width, err);
+    if (!rc && down && vector)
+        rc = axis_split_columns(&y, height, err);
     if (!rc && across && down) {
         middle = bt_alloc((uint64_t)rows * (uint64_t)width, 3, err);
         rc = middle ? BT_OK : BT_ERR_MEMORY;

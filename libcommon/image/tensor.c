@@ -1,55 +1,9 @@
-/* Random crops and normalised tensors. Source: images.md 4. */
-#include <math.h>
+/* Pictures as normalised tensors. Source: images.md 4.3. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "libcommon/base/mem.h"
-#include "libcommon/image/image.h"
-
-/* ---- crops ---- */
-
-bool bt_crop_try(struct bt_crop *crop, int width, int height, double area_fraction, float log_ratio)
-{
-    double area = (double)width * height * area_fraction, ratio = (double)expf(log_ratio);
-    double w = rint(sqrt(area * ratio)),
-           h = rint(sqrt(area / ratio)); /* rint: half to even, as Python rounds */
-
-    if (!(w > 0 && w <= width && h > 0 && h <= height))
-        return false;
-    *crop = (struct bt_crop){ 0, 0, (int)h, (int)w };
-    return true;
-}
-
-struct bt_crop bt_crop_central(int width, int height)
-{
-    double ratio = (double)width / height;
-    int w = width, h = height;
-
-    if (ratio < 3.0 / 4.0)
-        h = (int)rint(width / (3.0 / 4.0));
-    else if (ratio > 4.0 / 3.0)
-        w = (int)rint(height * (4.0 / 3.0));
-    return (struct bt_crop){ (height - h) / 2, (width - w) / 2, h, w };
-}
-
-struct bt_crop bt_crop_draw(int width, int height, double scale_min, struct bt_draw *draw)
-{
-    const float low = (float)scale_min, log_low = logf(0.75f), log_high = logf((float)(4.0 / 3.0));
-    struct bt_crop crop;
-
-    for (int i = 0; i < 10; i++) {
-        float fraction = bt_draw_uniform(draw) * (1.0f - low) + low;
-        float log_ratio = bt_draw_uniform(draw) * (log_high - log_low) + log_low;
-
-        if (bt_crop_try(&crop, width, height, (double)fraction, log_ratio)) {
-            crop.top = (int)bt_draw_below(draw, (uint64_t)(height - crop.height) + 1);
-            crop.left = (int)bt_draw_below(draw, (uint64_t)(width - crop.width) + 1);
-            return crop;
-        }
-    }
-    return bt_crop_central(width, height);
-}
-
-/* ---- tensors ---- */
+#include "libcommon/image/codec.h"
 
 void bt_image_tensor_table(float table[3][256])
 {
@@ -61,33 +15,93 @@ void bt_image_tensor_table(float table[3][256])
             table[c][u] = ((float)u / 255.0f - mean[c]) / deviation[c];
 }
 
-int bt_image_to_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop,
-                       bool flip, struct bt_err *err)
+/* Interleaved bytes to planes of floats, mirrored when `flip`. */
+static void normalise(float *chw, size_t n, const uint8_t *rgb, bool flip)
 {
     float table[3][256];
+
+    bt_image_tensor_table(table);
+    for (size_t y = 0; y < n; y++) {
+        float *r = chw + y * n, *g = r + n * n, *b = g + n * n;
+
+        for (size_t i = 0; i < n; i++, rgb += 3) {
+            size_t x = flip ? n - 1 - i : i;
+            r[x] = table[0][rgb[0]];
+            g[x] = table[1][rgb[1]];
+            b[x] = table[2][rgb[2]];
+        }
+    }
+}
+
+static void mirror(uint8_t *rgb, size_t n)
+{
+    for (size_t y = 0; y < n; y++, rgb += n * 3) {
+        for (size_t x = 0; x < n / 2; x++) {
+            uint8_t *a = rgb + x * 3, *b = rgb + (n - 1 - x) * 3, kept[3];
+
+            memcpy(kept, a, 3);
+            memcpy(a, b, 3);
+            memcpy(b, kept, 3);
+        }
+    }
+}
+
+/* What the operations change must have its final size and direction; without any, the mirroring costs nothing. */
+int bt_image_augmented_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop, bool flip,
+                              const struct bt_augment_step *steps, int step_count, struct bt_err *err)
+{
     size_t n = (size_t)side;
     uint8_t *rgb = bt_alloc(n * n, 3, err);
     int rc = rgb ? bt_image_resize(rgb, side, side, image, crop, err) : BT_ERR_MEMORY;
 
-    if (!rc) {
-        bt_image_tensor_table(table);
-        for (size_t c = 0; c < 3; c++)
-            for (size_t y = 0; y < n; y++)
-                for (size_t x = 0; x < n; x++)
-                    chw[(c * n + y) * n + x] = table[c][rgb[(y * n + (flip ? n - 1 - x : x)) * 3 + c]];
-    }
+    if (!rc && flip && step_count)
+        mirror(rgb, n);
+    for (int i = 0; !rc && i < step_count; i++)
+        rc = bt_augment_apply(rgb, side, side, &steps[i], err);
+    if (!rc)
+        normalise(chw, n, rgb, flip && !step_count);
     free(rgb);
     return rc;
 }
 
-int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, uint64_t seed, uint32_t epoch,
-                          uint64_t index, struct bt_err *err)
+int bt_image_to_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop,
+                       bool flip, struct bt_err *err)
+{
+    return bt_image_augmented_tensor(chw, side, image, crop, flip, NULL, 0, err);
+}
+
+int bt_image_clip_tensor(float *chw, int side, const struct bt_image *image, struct bt_err *err)
+{
+    struct bt_image middle = { 0 };
+    struct bt_crop window;
+    int size[2], rc;
+
+    bt_crop_clip(image->width, image->height, side, size, &window);
+    if (size[0] > BT_IMAGE_MAX_SIDE || size[1] > BT_IMAGE_MAX_SIDE)
+        return bt_fail(err, BT_ERR_LIMIT, "a picture of %d x %d is too thin to have %d pixels on its shorter side",
+                       image->width, image->height, side);
+    middle.width = size[0];
+    middle.height = size[1];
+    middle.rgb = bt_alloc((uint64_t)size[0] * (uint64_t)size[1], 3, err);
+    rc = middle.rgb ? bt_image_resize(middle.rgb, size[0], size[1], image, NULL, err) : BT_ERR_MEMORY;
+    if (!rc)
+        rc = bt_image_to_tensor(chw, side, &middle, &window, false, err);
+    bt_image_free(&middle);
+    return rc;
+}
+
+int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, enum bt_augment augment,
+                          uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err)
 {
     struct bt_draw crop_draw = bt_draw(seed, BT_DRAW_CROP, epoch, index);
     struct bt_draw flip_draw = bt_draw(seed, BT_DRAW_FLIP, epoch, index);
+    struct bt_draw augment_draw = bt_draw(seed, BT_DRAW_AUGMENT, epoch, index);
     struct bt_crop crop = bt_crop_draw(image->width, image->height, 0.5, &crop_draw);
+    bool flip = bt_draw_uniform(&flip_draw) < 0.5f;
+    struct bt_augment_step steps[2];
+    int count = augment ? bt_augment_draw(steps, augment == BT_AUGMENT_INTENDED, &augment_draw) : 0;
 
-    return bt_image_to_tensor(chw, side, image, &crop, bt_draw_uniform(&flip_draw) < 0.5f, err);
+    return bt_image_augmented_tensor(chw, side, image, &crop, flip, steps, count, err);
 }
 
 static int decode(struct bt_image *image, const void *bytes, size_t size, const char *place,
@@ -101,14 +115,15 @@ static int decode(struct bt_image *image, const void *bytes, size_t size, const 
 }
 
 int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
-                        uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err)
+                        enum bt_augment augment, uint64_t seed, uint32_t epoch, uint64_t index,
+                        struct bt_err *err)
 {
     struct bt_image image;
     int rc = decode(&image, bytes, size, place, err);
 
     if (rc)
         return rc;
-    rc = bt_image_train_tensor(chw, side, &image, seed, epoch, index, err);
+    rc = bt_image_train_tensor(chw, side, &image, augment, seed, epoch, index, err);
     bt_image_free(&image);
     return rc;
 }

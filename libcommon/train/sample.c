@@ -81,7 +81,8 @@ int bt_sample_image(const struct bt_record *rec, float *chw, size_t side, const 
     struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
 
     if (image.kind == BT_BIN && recipe && recipe->augment)
-        return bt_image_load_train(chw, (int)side, image.data, image.size, "image", (uint64_t)recipe->seed, epoch, index, err);
+        return bt_image_load_train(chw, (int)side, image.data, image.size, "image", BT_AUGMENT_NONE,
+                                   (uint64_t)recipe->seed, epoch, index, err);
     if (image.kind == BT_BIN)
         return bt_image_load_eval(chw, (int)side, image.data, image.size, "image", err);
     if (pixels.kind != BT_BIN || pixels.size != 3 * side * side)

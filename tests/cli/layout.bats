@@ -51,7 +51,8 @@ homeless_packages() {
         BEGIN {
             home["msgpack"] = home["zstd"] = "libcommon/stream/"
             home["lmdb"] = "libcommon/shard/"
-            home["jpeglib"] = home["jerror"] = home["turbojpeg"] = home["png"] = "libcommon/image/"
+            home["jpeglib"] = home["jerror"] = home["turbojpeg"] = home["png"] = home["webp"] = home["gif"] = \
+                "libcommon/image/"
             home["utf8proc"] = "libcommon/text/"
             home["jansson"] = home["archive"] = home["xxhash"] = home["openssl"] = "libcommon/base/"
             home["dnnl"] = home["oneapi"] = "kernels/cpu/"

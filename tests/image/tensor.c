@@ -90,10 +90,10 @@ static void test_training_sample_is_a_function_of_its_key(void)
     int different = 0;
 
     for (uint64_t index = 0; index < 20; index++) {
-        CHECK_OK(bt_image_load_train(a, S, jpeg.data, jpeg.size, "a.jpg", 5, 2, index, &err), &err);
-        CHECK_OK(bt_image_load_train(b, S, jpeg.data, jpeg.size, "a.jpg", 5, 2, index, &err), &err);
+        CHECK_OK(bt_image_load_train(a, S, jpeg.data, jpeg.size, "a.jpg", BT_AUGMENT_NONE, 5, 2, index, &err), &err);
+        CHECK_OK(bt_image_load_train(b, S, jpeg.data, jpeg.size, "a.jpg", BT_AUGMENT_NONE, 5, 2, index, &err), &err);
         CHECK(memcmp(a, b, sizeof a) == 0);
-        CHECK_OK(bt_image_load_train(b, S, jpeg.data, jpeg.size, "a.jpg", 5, 3, index, &err), &err);
+        CHECK_OK(bt_image_load_train(b, S, jpeg.data, jpeg.size, "a.jpg", BT_AUGMENT_NONE, 5, 3, index, &err), &err);
         different += memcmp(a, b, sizeof a) != 0;
     }
     CHECK(different >= 19);
