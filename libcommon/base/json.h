@@ -26,6 +26,10 @@ struct bt_json_array;
 int bt_json_array_open(struct bt_json_array **array, const char *path, const char *member,
                        struct bt_err *err);
 int bt_json_array_next(struct bt_json_array *array, json_t **element, struct bt_err *err);
+/* The same for the members of the object that the file is; *key lives until the next call. Repeated keys are left
+ * to the caller. */
+int bt_json_members_open(struct bt_json_array **members, const char *path, struct bt_err *err);
+int bt_json_members_next(struct bt_json_array *members, const char **key, json_t **value, struct bt_err *err);
 uint64_t bt_json_array_line(const struct bt_json_array *array);
 uint64_t bt_json_array_index(const struct bt_json_array *array);
 void bt_json_array_close(struct bt_json_array *array);

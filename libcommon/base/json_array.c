@@ -1,4 +1,4 @@
-/* The elements of a JSON array one at a time. A small scanner finds where each value ends; what a value is,
+/* The elements of a JSON array, or the members of an object, one at a time. A small scanner finds where each value ends; what a value is,
  * jansson decides. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@ struct bt_json_array {
     struct bt_window in;
     char *member;  /* NULL: the file is the array */
     json_t *keys;  /* of the top-level object, those met so far */
+    json_t *key;   /* of the member last returned */
     uint64_t line; /* where `in.begin` is */
     uint64_t value_line, count;
     bool first; /* nothing of the innermost array or object was read yet */
@@ -293,7 +294,8 @@ static int finish_file(struct bt_json_array *a, struct bt_err *err)
     return rc;
 }
 
-int bt_json_array_open(struct bt_json_array **array, const char *path, const char *member, struct bt_err *err)
+static int open_file(struct bt_json_array **array, const char *path, const char *member,
+                     int (*begin)(struct bt_json_array *a, struct bt_err *err), struct bt_err *err)
 {
     struct bt_json_array *a = calloc(1, sizeof *a);
     int rc;
@@ -307,12 +309,17 @@ int bt_json_array_open(struct bt_json_array **array, const char *path, const cha
     if (!rc && (!a->keys || (member && !a->member)))
         rc = bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", path);
     if (!rc)
-        rc = find_array(a, err);
+        rc = begin(a, err);
     if (rc)
         bt_json_array_close(a);
     else
         *array = a;
     return rc;
+}
+
+int bt_json_array_open(struct bt_json_array **array, const char *path, const char *member, struct bt_err *err)
+{
+    return open_file(array, path, member, find_array, err);
 }
 
 int bt_json_array_next(struct bt_json_array *a, json_t **element, struct bt_err *err)
@@ -326,6 +333,44 @@ int bt_json_array_next(struct bt_json_array *a, json_t **element, struct bt_err 
         rc = take_value(a, element, err);
     if (!rc)
         a->count++;
+    if (rc == BT_END) {
+        rc = finish_file(a, err);
+        a->done = !rc;
+        return rc ? rc : BT_END;
+    }
+    return rc;
+}
+
+static int begin_object(struct bt_json_array *a, struct bt_err *err)
+{
+    a->first = true;
+    return expect(a, '{', "an object ('{')", err);
+}
+
+int bt_json_members_open(struct bt_json_array **members, const char *path, struct bt_err *err)
+{
+    return open_file(members, path, NULL, begin_object, err);
+}
+
+int bt_json_members_next(struct bt_json_array *a, const char **key, json_t **value, struct bt_err *err)
+{
+    json_t *name = NULL;
+    int rc;
+
+    if (a->done)
+        return BT_END;
+    rc = next_value(a, '}', err);
+    if (!rc)
+        rc = take_key(a, &name, err);
+    if (!rc) {
+        json_decref(a->key);
+        a->key = name;
+        rc = take_value(a, value, err);
+    }
+    if (!rc) {
+        *key = json_string_value(a->key);
+        a->count++;
+    }
     if (rc == BT_END) {
         rc = finish_file(a, err);
         a->done = !rc;
@@ -350,6 +395,7 @@ void bt_json_array_close(struct bt_json_array *array)
         return;
     bt_window_close(&array->in);
     json_decref(array->keys);
+    json_decref(array->key);
     free(array->member);
     free(array);
 }
