@@ -180,6 +180,39 @@ static int read_items(const struct bt_captions *set, const struct bt_join_policy
     return rc;
 }
 
+static int take_tokens(struct bt_text text, struct bt_buf *tokens, struct bt_arena *arena, struct bt_text *out,
+                       struct bt_err *err)
+{
+    tokens->size = 0;
+    int rc = bt_tokenize_words(tokens, text, err);
+    const char *copy = rc ? NULL : bt_arena_str(arena, tokens->size > 0 ? tokens->data : "", tokens->size);
+    if (!rc && !copy)
+        rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    *out = (struct bt_text){ copy, tokens->size };
+    return rc;
+}
+
+int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy,
+                       const struct bt_caption_scores *scores, struct bt_arena *arena,
+                       struct bt_text **results, struct bt_text **references, struct bt_err *err)
+{
+    struct bt_buf tokens = { 0 };
+    struct bt_text *r = *results = bt_arena_take(arena, scores->count, sizeof *r);
+    struct bt_text *q = *references = bt_arena_take(arena, set->reference_count, sizeof *q);
+    int rc = r && q ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        int32_t count;
+        const struct bt_text *given = bt_captions_references(set, scores->each[i].number, &count);
+        struct bt_text result;
+        bt_join_get(set->join, scores->each[i].number, policy, &result);
+        rc = take_tokens(result, &tokens, arena, r++, err);
+        for (int32_t k = 0; !rc && k < count; k++)
+            rc = take_tokens(given[k], &tokens, arena, q++, err);
+    }
+    bt_buf_free(&tokens);
+    return rc;
+}
+
 /* numpy's pairwise summation, whose bits the published mean has. */
 static double pairwise_sum(const double *x, size_t count)
 {

@@ -159,3 +159,13 @@ int bt_input_record_text(const struct bt_record *rec, const char *key, struct bt
     *text = (struct bt_text){ value.data, value.size };
     return BT_OK;
 }
+
+int bt_input_add_string(struct bt_buf *buf, struct bt_text text, struct bt_err *err)
+{
+    json_t *string = json_stringn(text.data, text.size);
+    char *dumped = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+    int rc = dumped ? bt_buf_printf(buf, err, "%s", dumped) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    free(dumped);
+    json_decref(string);
+    return rc;
+}

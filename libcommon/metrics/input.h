@@ -32,6 +32,9 @@ int bt_input_json_text(const json_t *object, const char *key, struct bt_text *te
 int bt_input_record_text(const struct bt_record *rec, const char *key, struct bt_text *text, bool *found,
                          struct bt_err *err);
 
+/* Appends the text as a JSON string. */
+int bt_input_add_string(struct bt_buf *buf, struct bt_text text, struct bt_err *err);
+
 static inline struct bt_text bt_buf_text(const struct bt_buf *buf)
 {
     return (struct bt_text){ buf->size > 0 ? buf->data : "", buf->size };

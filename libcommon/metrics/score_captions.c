@@ -1,15 +1,17 @@
 /* Captions from files to a report. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/metrics/captions.h"
 #include "libcommon/metrics/input.h"
 #include "libcommon/metrics/scoring.h"
+#include "libcommon/metrics/spice.h"
 #include "libcommon/metrics/submission.h"
 
 /* Columns of the table of items, in the order in which the official tool prints them; exact is ours. */
-enum { BLEU, ROUGE_L = BLEU + BT_ORDERS, CIDER, EXACT, COLUMNS };
-static const char *const names[COLUMNS] = { "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr", "exact" };
+enum { BLEU, ROUGE_L = BLEU + BT_ORDERS, CIDER, SPICE, EXACT, COLUMNS };
+static const char *const names[COLUMNS] = { "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr", "SPICE", "exact" };
 
 /* One system: its captions and what they score. */
 struct system {
@@ -18,6 +20,7 @@ struct system {
     struct bt_items items;
     int32_t *numbers;
     double *values;
+    double spice; /* NaN: skipped */
 };
 
 static void free_system(struct system *y)
@@ -63,14 +66,48 @@ static int tabulate(struct system *y, struct bt_err *err)
             row[BLEU + n] = score->bleu[n];
         row[ROUGE_L] = score->rouge_l;
         row[CIDER] = score->cider;
+        row[SPICE] = NAN;
         row[EXACT] = score->exact;
     }
+    y->spice = NAN;
     y->items = (struct bt_items){ .join = bt_captions_join(y->set), .id_key = "image_id", .count = count,
                                   .numbers = y->numbers, .column_count = COLUMNS, .values = y->values,
                                   .pool = pool, .pooled = &y->scores };
     for (int c = 0; c < COLUMNS; c++)
         y->items.columns[c] = names[c];
     return BT_OK;
+}
+
+/* SPICE of every caption, from the token strings that the other metrics compare. */
+static int add_spice(struct system *y, const struct scoring *s, struct bt_err *err)
+{
+    const struct bt_spice spice = { s->o->spice, s->o->java, s->o->spice_cache };
+    size_t count = y->scores.count;
+    struct bt_arena *arena = bt_arena_new(1 << 16);
+    struct bt_spice_item *items = bt_alloc(count, sizeof *items, err);
+    double *each = bt_alloc(count, sizeof *each, err);
+    struct bt_text *results = NULL, *references = NULL;
+    int rc = arena && items && each ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for SPICE");
+
+    if (!rc)
+        rc = bt_captions_tokens(y->set, &s->policy, &y->scores, arena, &results, &references, err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        items[i] = (struct bt_spice_item){ .hypothesis = results[i], .references = references };
+        bt_captions_references(y->set, y->scores.each[i].number, &items[i].reference_count);
+        references += items[i].reference_count;
+    }
+    if (!rc)
+        rc = bt_spice_score(&spice, items, count, each, err);
+    if (!rc)
+        y->spice = 0;
+    for (size_t i = 0; !rc && i < count; i++) {
+        y->values[i * COLUMNS + SPICE] = each[i];
+        y->spice += each[i] / (double)count;
+    }
+    free(each);
+    free(items);
+    bt_arena_free(arena);
+    return rc;
 }
 
 static int load_and_score(struct system *y, const struct scoring *s, const char *input,
@@ -81,7 +118,9 @@ static int load_and_score(struct system *y, const struct scoring *s, const char 
         rc = bt_captions_frequencies(y->set, corpus, corpus_hash, err);
     if (!rc)
         rc = bt_captions_score(y->set, &s->policy, false, &y->scores, err);
-    return rc ? rc : tabulate(y, err);
+    if (!rc)
+        rc = tabulate(y, err);
+    return rc || !s->o->spice ? rc : add_spice(y, s, err);
 }
 
 static const struct bt_text *references(const void *set, int32_t number, struct bt_arena *arena,
@@ -93,37 +132,37 @@ static const struct bt_text *references(const void *set, int32_t number, struct 
 
 /* ---------------------------------------------------------------- the report */
 
-/* All metrics, then LAVIS's aggregate: CIDEr + BLEU-4 (metrics.md 6). */
-static int make_rows(struct scoring *s, const struct bt_caption_scores *scores, bool columns,
-                     const struct bt_report_row **made, size_t *count, struct bt_err *err)
+/* All metrics that were had, then LAVIS's aggregate: CIDEr + BLEU-4 (metrics.md 6). */
+static int make_rows(struct scoring *s, const struct bt_caption_scores *scores, double spice, bool columns,
+                     struct bt_report_section *section, struct bt_err *err)
 {
+    const double values[COLUMNS] = { scores->bleu[0], scores->bleu[1], scores->bleu[2], scores->bleu[3],
+                                     scores->rouge_l, scores->cider, spice, scores->exact };
     struct bt_report_row *rows = scoring_take(s, COLUMNS + 1, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
-    for (int c = 0; c < COLUMNS; c++) {
-        double value = c < ROUGE_L    ? scores->bleu[c]
-                       : c == ROUGE_L ? scores->rouge_l
-                       : c == CIDER   ? scores->cider
-                                      : scores->exact;
-        rows[c] = (struct bt_report_row){ scoring_text(names[c]), value, -1, columns ? c : -1 };
-    }
-    rows[COLUMNS] = (struct bt_report_row){ scoring_text("agg_metrics"),
-                                            scores->cider + scores->bleu[BT_ORDERS - 1], -1, -1 };
-    *made = rows;
-    *count = COLUMNS + 1;
+    section->rows = rows;
+    for (int c = 0; c < COLUMNS; c++)
+        if (!isnan(values[c]))
+            rows[section->count++] = (struct bt_report_row){ scoring_text(names[c]), values[c], -1, columns ? c : -1 };
+    rows[section->count++] = (struct bt_report_row){ scoring_text("agg_metrics"),
+                                                     scores->cider + scores->bleu[BT_ORDERS - 1], -1, -1 };
     return BT_OK;
 }
 
-static int report(struct scoring *s, const struct bt_caption_scores *scores, const uint64_t *corpus_hash,
-                  struct bt_err *err)
+static int report(struct scoring *s, const struct system *y, const uint64_t *corpus_hash, struct bt_err *err)
 {
+    const struct bt_caption_scores *scores = &y->scores;
     struct bt_report *r = &s->report;
     *r = (struct bt_report){ .value_title = "metric", .decimals = 3, .id_key = "image_id",
                              .value_key = "CIDEr", .result_key = "caption", .references_key = "references",
                              .total_key = "images", .total = scores->count };
-    int rc = make_rows(s, scores, true, &r->top.rows, &r->top.count, err);
+    if (!s->o->spice)
+        r->skipped[0] = "SPICE skipped: name its jar with --spice";
+    int rc = make_rows(s, scores, y->spice, true, &r->top, err);
     if (!rc)
-        rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr|tok:words");
+        rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr%s|tok:words",
+                           s->o->spice ? "+SPICE" : "");
     if (!rc && corpus_hash)
         rc = bt_buf_printf(&s->signature, err, "|df:%016llx", (unsigned long long)*corpus_hash);
     return rc ? rc : scoring_sign_range(s, "refs", scores->fewest_references, scores->most_references, err);
@@ -179,7 +218,7 @@ static int score_domain(struct scoring *s, const struct bt_captions *all, struct
     if (!rc)
         rc = bt_captions_score(set, &s->policy, false, &scores, err);
     if (!rc)
-        rc = make_rows(s, &scores, false, &section->rows, &section->count, err);
+        rc = make_rows(s, &scores, NAN, false, section, err);
     free(scores.each);
     bt_captions_free(set);
     return rc;
@@ -234,7 +273,7 @@ static int score(struct scoring *s, struct bt_captions *corpus, struct bt_err *e
     if (!rc && s->o->compare)
         rc = scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
     if (!rc)
-        rc = report(s, &mine.scores, corpus ? &corpus_hash : NULL, err);
+        rc = report(s, &mine, corpus ? &corpus_hash : NULL, err);
     if (!rc && s->o->domains)
         rc = add_domains(s, mine.set, corpus, err);
     if (!rc) {

@@ -1,11 +1,8 @@
 #include "libcommon/metrics/submission.h"
 
-#include <stdlib.h>
-
 #include "libcommon/base/file.h"
-#include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
-#include "libcommon/base/mem.h"
+#include "libcommon/metrics/input.h"
 
 static int check_id(const struct bt_submission *form, struct bt_text id, struct bt_err *err)
 {
@@ -15,28 +12,18 @@ static int check_id(const struct bt_submission *form, struct bt_text id, struct 
                    form->id_key, bt_quote(id.data, id.size), form->string_ids ? "strings" : "whole numbers");
 }
 
-static int add_string(struct bt_buf *buf, struct bt_text text, struct bt_err *err)
-{
-    json_t *string = json_stringn(text.data, text.size);
-    char *dumped = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
-    int rc = dumped ? bt_buf_printf(buf, err, "%s", dumped) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
-    free(dumped);
-    json_decref(string);
-    return rc;
-}
-
 static int add_result(struct bt_buf *buf, const struct bt_submission *form, struct bt_text id,
                       struct bt_text result, struct bt_err *err)
 {
     int rc = bt_buf_printf(buf, err, "%s{\"%s\": ", buf->size > 1 ? ",\n " : "", form->id_key);
     if (!rc && form->string_ids)
-        rc = add_string(buf, (struct bt_text){ id.data + 1, id.size - 2 }, err);
+        rc = bt_input_add_string(buf, (struct bt_text){ id.data + 1, id.size - 2 }, err);
     else if (!rc)
         rc = bt_buf_add(buf, id.data, id.size, err);
     if (!rc)
         rc = bt_buf_printf(buf, err, ", \"%s\": ", form->text_key);
     if (!rc)
-        rc = add_string(buf, result, err);
+        rc = bt_input_add_string(buf, result, err);
     return rc ? rc : bt_buf_printf(buf, err, "}");
 }
 
