@@ -128,7 +128,7 @@ static int add_usage(const struct bt_tool *tool, struct bt_buf *out, struct bt_e
 
     for (const struct bt_option *o = tool->options; !rc && !bt_option_is_end(o); o++) {
         if (o->kind == BT_KIND_COMMAND)
-            rc = bt_buf_printf(&line, err, " %s", o->metavar);
+            rc = bt_buf_printf(&line, err, o->required ? " %s" : " [%s]", o->metavar);
         else if (o->required)
             rc = bt_buf_printf(&line, err, " --%s %s", o->name, o->metavar);
     }

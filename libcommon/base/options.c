@@ -337,7 +337,8 @@ static int parse_operand(struct line *line, const char *word, bool *command_seen
 
     if (command && !*command_seen) {
         *command_seen = true;
-        return set_value(line, command, "command", word);
+        if (command->required || is_choice(command->metavar, word))
+            return set_value(line, command, "command", word);
     }
     if (operands)
         return set_value(line, operands, "operand", word);

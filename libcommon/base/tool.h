@@ -49,6 +49,9 @@ struct bt_option {
 /* the first operand, one of the choices, required: `bt-train stage1 ...` */
 #define BT_OPT_COMMAND(value, choices, help)                               \
     { BT_KIND_COMMAND, 0, true, NULL, value, choices, help }
+/* the same with a default: where the first operand is none of the choices, *value stays and it is an operand */
+#define BT_OPT_COMMAND_OR(value, choices, help)                            \
+    { BT_KIND_COMMAND, 0, false, NULL, value, choices, help }
 /* all other operands; a tool without it refuses operands */
 #define BT_OPT_OPERANDS(value, metavar, help)                              \
     { BT_KIND_OPERANDS, 0, false, NULL, value, metavar, help }

@@ -61,27 +61,26 @@ static struct bt_bleu_counts count_item(const struct bt_caption_item *item, int3
     return counts;
 }
 
-static void add(struct bt_bleu_counts *sum, const struct bt_bleu_counts *counts)
+void bt_bleu_add(struct bt_bleu_counts *sum, const struct bt_bleu_counts *counts, int64_t times)
 {
-    sum->length += counts->length;
-    sum->reference += counts->reference;
+    sum->length += times * counts->length;
+    sum->reference += times * counts->reference;
     for (int n = 0; n < BT_ORDERS; n++) {
-        sum->guess[n] += counts->guess[n];
-        sum->correct[n] += counts->correct[n];
+        sum->guess[n] += times * counts->guess[n];
+        sum->correct[n] += times * counts->correct[n];
     }
 }
 
 int bt_bleu_score(const struct bt_caption_item *items, size_t count, int32_t gram_count,
-                  double (*each)[BT_ORDERS], double all[BT_ORDERS], struct bt_err *err)
+                  struct bt_bleu_counts *counts, double all[BT_ORDERS], struct bt_err *err)
 {
     struct bt_bleu_counts sum = { 0 };
     int32_t *most = bt_alloc((uint64_t)gram_count, sizeof *most, err);
     if (!most)
         return BT_ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        struct bt_bleu_counts counts = count_item(&items[i], most);
-        bt_bleu_value(&counts, each[i]);
-        add(&sum, &counts);
+        counts[i] = count_item(&items[i], most);
+        bt_bleu_add(&sum, &counts[i], 1);
     }
     bt_bleu_value(&sum, all);
     free(most);

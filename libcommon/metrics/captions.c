@@ -22,6 +22,7 @@ struct bt_captions {
     uint64_t reference_count, reference_capacity;
     struct bt_text *grouped; /* by image, in the order in which they came */
     size_t *group_start;     /* [images + 1] */
+    struct bt_captions *corpus; /* for document frequencies; NULL: the images scored */
 };
 
 struct bt_captions *bt_captions_new(void)
@@ -179,6 +180,39 @@ static int read_items(const struct bt_captions *set, const struct bt_join_policy
     return rc;
 }
 
+static int take_tokens(struct bt_text text, struct bt_buf *tokens, struct bt_arena *arena, struct bt_text *out,
+                       struct bt_err *err)
+{
+    tokens->size = 0;
+    int rc = bt_tokenize_words(tokens, text, err);
+    const char *copy = rc ? NULL : bt_arena_str(arena, tokens->size > 0 ? tokens->data : "", tokens->size);
+    if (!rc && !copy)
+        rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    *out = (struct bt_text){ copy, tokens->size };
+    return rc;
+}
+
+int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy,
+                       const struct bt_caption_scores *scores, struct bt_arena *arena,
+                       struct bt_text **results, struct bt_text **references, struct bt_err *err)
+{
+    struct bt_buf tokens = { 0 };
+    struct bt_text *r = *results = bt_arena_take(arena, scores->count, sizeof *r);
+    struct bt_text *q = *references = bt_arena_take(arena, set->reference_count, sizeof *q);
+    int rc = r && q ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        int32_t count;
+        const struct bt_text *given = bt_captions_references(set, scores->each[i].number, &count);
+        struct bt_text result;
+        bt_join_get(set->join, scores->each[i].number, policy, &result);
+        rc = take_tokens(result, &tokens, arena, r++, err);
+        for (int32_t k = 0; !rc && k < count; k++)
+            rc = take_tokens(given[k], &tokens, arena, q++, err);
+    }
+    bt_buf_free(&tokens);
+    return rc;
+}
+
 /* numpy's pairwise summation, whose bits the published mean has. */
 static double pairwise_sum(const double *x, size_t count)
 {
@@ -212,54 +246,110 @@ static bool equals_reference(const struct bt_caption_item *item)
     return false;
 }
 
-/* values: scratch for [count] numbers, bleu for [count][4]. */
-static int score_items(const struct bt_caption_item *items, int32_t gram_count, double *values,
-                       double (*bleu)[BT_ORDERS], struct bt_caption_scores *scores, struct bt_err *err)
+/* What the metrics need, in one piece: items to score, and the corpus of the document frequencies. */
+struct reading {
+    struct bt_lexicon *lex;
+    struct bt_caption_item *items, *corpus;
+    struct bt_sentence *sentences, *corpus_sentences;
+    size_t corpus_count;
+    double *values; /* scratch, one per item */
+    struct bt_bleu_counts *counts;
+};
+
+static int score_items(const struct reading *r, struct bt_caption_scores *scores, struct bt_err *err)
 {
+    int32_t gram_count = bt_lexicon_gram_count(r->lex);
     size_t exact = 0;
-    int rc = bt_bleu_score(items, scores->count, gram_count, bleu, scores->bleu, err);
-    for (size_t i = 0; !rc && i < scores->count; i++)
-        memcpy(scores->each[i].bleu, bleu[i], sizeof bleu[i]);
-    if (!rc)
-        rc = bt_rouge_score(items, scores->count, values, err);
-    if (!rc)
-        scores->rouge_l = pairwise_sum(values, scores->count) / (double)scores->count;
-    for (size_t i = 0; !rc && i < scores->count; i++)
-        scores->each[i].rouge_l = values[i];
-    if (!rc)
-        rc = bt_cider_score(items, scores->count, gram_count, values, err);
-    if (!rc)
-        scores->cider = pairwise_sum(values, scores->count) / (double)scores->count;
+    int rc = bt_bleu_score(r->items, scores->count, gram_count, r->counts, scores->bleu, err);
     for (size_t i = 0; !rc && i < scores->count; i++) {
-        scores->each[i].cider = values[i];
-        scores->each[i].exact = equals_reference(&items[i]);
+        scores->each[i].counts = r->counts[i];
+        bt_bleu_value(&r->counts[i], scores->each[i].bleu);
+    }
+    if (!rc)
+        rc = bt_rouge_score(r->items, scores->count, r->values, err);
+    if (!rc)
+        scores->rouge_l = pairwise_sum(r->values, scores->count) / (double)scores->count;
+    for (size_t i = 0; !rc && i < scores->count; i++)
+        scores->each[i].rouge_l = r->values[i];
+    if (!rc)
+        rc = r->corpus ? bt_cider_score(r->items, scores->count, r->corpus, r->corpus_count, gram_count, r->values, err)
+                       : bt_cider_score(r->items, scores->count, r->items, scores->count, gram_count, r->values, err);
+    if (!rc)
+        scores->cider = pairwise_sum(r->values, scores->count) / (double)scores->count;
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        scores->each[i].cider = r->values[i];
+        scores->each[i].exact = equals_reference(&r->items[i]);
         exact += scores->each[i].exact;
     }
     scores->exact = (double)exact / (double)scores->count;
     return rc;
 }
 
+/* The references of the corpus; its images without any do not count. */
+static int read_corpus(const struct bt_captions *corpus, bool tokenized, struct reading *r, struct bt_err *err)
+{
+    struct bt_buf tokens = { 0 };
+    size_t images = (size_t)bt_join_count(corpus->join), at = 0;
+    r->corpus = bt_alloc(images, sizeof *r->corpus, err);
+    r->corpus_sentences = bt_alloc(corpus->reference_count, sizeof *r->corpus_sentences, err);
+    int rc = r->corpus && r->corpus_sentences ? BT_OK : BT_ERR_MEMORY;
+
+    for (size_t i = 0; !rc && i < images; i++) {
+        int32_t count;
+        const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &count);
+        struct bt_caption_item *item = &r->corpus[r->corpus_count];
+        *item = (struct bt_caption_item){ .references = r->corpus_sentences + at, .reference_count = count };
+        for (int32_t k = 0; !rc && k < count; k++)
+            rc = read_sentence(r->lex, references[k], tokenized, &tokens, &r->corpus_sentences[at++], err);
+        r->corpus_count += count > 0;
+    }
+    bt_buf_free(&tokens);
+    return rc;
+}
+
 static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
                           struct bt_caption_scores *scores, struct bt_err *err)
 {
-    struct bt_lexicon *lex = bt_lexicon_new();
-    struct bt_caption_item *items = bt_alloc(scores->count, sizeof *items, err);
-    struct bt_sentence *sentences = bt_alloc(set->reference_count, sizeof *sentences, err);
-    double *values = bt_alloc(scores->count, sizeof *values, err);
-    double(*bleu)[BT_ORDERS] = bt_alloc(scores->count, sizeof *bleu, err);
-
+    struct reading r = { .lex = bt_lexicon_new(),
+                         .items = bt_alloc(scores->count, sizeof *r.items, err),
+                         .sentences = bt_alloc(set->reference_count, sizeof *r.sentences, err),
+                         .values = bt_alloc(scores->count, sizeof *r.values, err),
+                         .counts = bt_alloc(scores->count, sizeof *r.counts, err) };
     int rc = BT_OK;
-    if (!lex || !items || !sentences || !values || !bleu)
+    if (!r.lex || !r.items || !r.sentences || !r.values || !r.counts)
         rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for %zu captions", scores->count);
     if (!rc)
-        rc = read_items(set, policy, tokenized, scores, lex, items, sentences, err);
+        rc = read_items(set, policy, tokenized, scores, r.lex, r.items, r.sentences, err);
+    if (!rc && set->corpus)
+        rc = read_corpus(set->corpus, tokenized, &r, err);
     if (!rc)
-        rc = score_items(items, bt_lexicon_gram_count(lex), values, bleu, scores, err);
-    free(bleu);
-    free(values);
-    free(sentences);
-    free(items);
-    bt_lexicon_free(lex);
+        rc = score_items(&r, scores, err);
+    free(r.counts);
+    free(r.values);
+    free(r.corpus_sentences);
+    free(r.corpus);
+    free(r.sentences);
+    free(r.items);
+    bt_lexicon_free(r.lex);
+    return rc;
+}
+
+/* A sum over an image's references, so that their order does not count. */
+static int hash_image(const struct bt_captions *set, int32_t number, struct bt_buf *buf, uint64_t *data,
+                      struct bt_err *err)
+{
+    struct bt_text id = bt_join_id(set->join, number);
+    int32_t count;
+    const struct bt_text *references = bt_captions_references(set, number, &count);
+    int rc = BT_OK;
+    for (int32_t r = 0; !rc && r < count; r++) {
+        buf->size = 0;
+        rc = bt_buf_add(buf, id.data, id.size + 1, err); /* with the NUL behind it */
+        if (!rc)
+            rc = bt_buf_add(buf, references[r].data, references[r].size, err);
+        if (!rc)
+            *data += bt_xxh64(buf->data, buf->size);
+    }
     return rc;
 }
 
@@ -267,21 +357,27 @@ static int hash_data(const struct bt_captions *set, struct bt_caption_scores *sc
 {
     struct bt_buf buf = { 0 };
     int rc = BT_OK;
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        int32_t count;
-        struct bt_text id = bt_join_id(set->join, scores->each[i].number);
-        const struct bt_text *references = bt_captions_references(set, scores->each[i].number, &count);
-        for (int32_t r = 0; !rc && r < count; r++) {
-            buf.size = 0;
-            rc = bt_buf_add(&buf, id.data, id.size + 1, err); /* with the NUL behind it */
-            if (!rc)
-                rc = bt_buf_add(&buf, references[r].data, references[r].size, err);
-            if (!rc)
-                scores->data += bt_xxh64(buf.data, buf.size);
-        }
-    }
+    for (size_t i = 0; !rc && i < scores->count; i++)
+        rc = hash_image(set, scores->each[i].number, &buf, &scores->data, err);
     bt_buf_free(&buf);
     return rc;
+}
+
+int bt_captions_frequencies(struct bt_captions *set, struct bt_captions *corpus, uint64_t *hash,
+                            struct bt_err *err)
+{
+    struct bt_buf buf = { 0 };
+    uint64_t sum = 0;
+    int rc = group_references(corpus, err);
+    for (int32_t i = 0; !rc && i < bt_join_count(corpus->join); i++)
+        rc = hash_image(corpus, i, &buf, &sum, err);
+    bt_buf_free(&buf);
+    if (rc)
+        return rc;
+    set->corpus = corpus;
+    if (hash)
+        *hash = sum;
+    return BT_OK;
 }
 
 int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "libcommon/base/err.h"
+#include "libcommon/base/mem.h"
+#include "libcommon/metrics/bleu.h"
 #include "libcommon/metrics/join.h"
 #include "libcommon/metrics/sentence.h"
 
@@ -23,6 +25,8 @@ int bt_captions_reference(struct bt_captions *set, struct bt_text id, struct bt_
 int bt_captions_result(struct bt_captions *set, struct bt_text id, struct bt_text caption,
                        struct bt_err *err);
 
+/* Images from the `images` of a JSON object, or from records: what is to be described, without references. */
+int bt_captions_load_images(struct bt_captions *set, const char *path, struct bt_err *err);
 /* References from COCO captions JSON (images and annotations; read twice, so a file) or from records with
  * `captions`. E_INPUT when there are no images. */
 int bt_captions_load_references(struct bt_captions *set, const char *path, struct bt_err *err);
@@ -31,8 +35,14 @@ int bt_captions_load_references(struct bt_captions *set, const char *path, struc
 int bt_captions_load_results(struct bt_captions *set, const char *path, bool own_references,
                              struct bt_err *err);
 
+/* Document frequencies for CIDEr from the references of `corpus`, which must outlive the scoring, instead of
+ * those of the images scored. *hash, over its references, may be NULL. */
+int bt_captions_frequencies(struct bt_captions *set, struct bt_captions *corpus, uint64_t *hash,
+                            struct bt_err *err);
+
 struct bt_caption_score {
     int32_t number; /* of the image, for the functions below */
+    struct bt_bleu_counts counts;
     double bleu[BT_ORDERS], rouge_l, cider;
     bool exact;
 };
@@ -52,6 +62,11 @@ struct bt_caption_scores {
 int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
                       struct bt_caption_scores *scores, struct bt_err *err);
 
+/* After scoring: the token strings that were compared, results[scores->count] and the references of each, one image
+ * after the other. All live in `arena`. */
+int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy,
+                       const struct bt_caption_scores *scores, struct bt_arena *arena,
+                       struct bt_text **results, struct bt_text **references, struct bt_err *err);
 /* After scoring: what was compared, as it was given. */
 const struct bt_join *bt_captions_join(const struct bt_captions *set);
 const struct bt_text *bt_captions_references(const struct bt_captions *set, int32_t number, int32_t *count);

@@ -91,9 +91,12 @@ static int record_result(struct bt_captions *set, const struct bt_record *rec, s
     return rc ? rc : bt_captions_result(set, id, caption, err);
 }
 
-static int load_records(struct bt_captions *set, const char *path, bool references, bool results,
-                        struct bt_err *err)
+/* What records are read for; own references and results go together. */
+enum part { IMAGES, REFERENCES, RESULTS, BOTH };
+
+static int load_records(struct bt_captions *set, const char *path, enum part part, struct bt_err *err)
 {
+    const bool results = part >= RESULTS, references = part == REFERENCES || part == BOTH;
     static const struct bt_schema *const predictions[] = { &bt_schema_prediction, NULL };
     const struct bt_reader_options options = { .schemas = results ? predictions : NULL };
     struct bt_reader *reader = NULL;
@@ -104,6 +107,8 @@ static int load_records(struct bt_captions *set, const char *path, bool referenc
         rec ? bt_reader_open(&reader, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     while (!rc && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
         rc = bt_input_record_id(rec, "image_id", &id, err);
+        if (!rc && part == IMAGES)
+            rc = bt_captions_image(set, bt_buf_text(&id), err);
         if (!rc && references)
             rc = record_references(set, rec, bt_buf_text(&id), err);
         if (!rc && results)
@@ -117,6 +122,24 @@ static int load_records(struct bt_captions *set, const char *path, bool referenc
     return rc == BT_END ? BT_OK : rc;
 }
 
+int bt_captions_load_images(struct bt_captions *set, const char *path, struct bt_err *err)
+{
+    enum bt_input kind;
+    uint64_t count = 0;
+    int rc = bt_input_detect(path, &kind, err);
+    if (rc)
+        return rc;
+    if (kind == BT_INPUT_RECORDS)
+        rc = load_records(set, path, IMAGES, err);
+    else if (kind == BT_INPUT_OBJECT)
+        rc = for_each_element(set, path, "images", json_image, &count, err);
+    else
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records nor an object with images", bt_input_name(path));
+    if (!rc && bt_join_count(bt_captions_join(set)) == 0)
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: no images", bt_input_name(path));
+    return rc;
+}
+
 int bt_captions_load_references(struct bt_captions *set, const char *path, struct bt_err *err)
 {
     enum bt_input kind;
@@ -125,7 +148,7 @@ int bt_captions_load_references(struct bt_captions *set, const char *path, struc
     if (rc)
         return rc;
     if (kind == BT_INPUT_RECORDS)
-        rc = load_records(set, path, true, false, err);
+        rc = load_records(set, path, REFERENCES, err);
     else if (kind != BT_INPUT_OBJECT)
         rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records nor an object with images and annotations",
                      bt_input_name(path));
@@ -149,7 +172,7 @@ int bt_captions_load_results(struct bt_captions *set, const char *path, bool own
     if (rc)
         return rc;
     if (kind == BT_INPUT_RECORDS)
-        return load_records(set, path, own_references, true, err);
+        return load_records(set, path, own_references ? BOTH : RESULTS, err);
     if (kind != BT_INPUT_ARRAY)
         return bt_fail(err, BT_ERR_INPUT,
                        "%s: not an array; results are [{\"image_id\": ..., \"caption\": ...}, ...]",

@@ -81,15 +81,15 @@ static double score_item(const struct bt_caption_item *item, const double *idf, 
     return total / BT_ORDERS / item->reference_count * 10;
 }
 
-int bt_cider_score(const struct bt_caption_item *items, size_t count, int32_t gram_count, double *each,
-                   struct bt_err *err)
+int bt_cider_score(const struct bt_caption_item *items, size_t count, const struct bt_caption_item *corpus,
+                   size_t corpus_count, int32_t gram_count, double *each, struct bt_err *err)
 {
     double *idf = bt_alloc((uint64_t)gram_count, sizeof *idf, err);
     double *weights = bt_alloc((uint64_t)gram_count, sizeof *weights, err);
     size_t *last = bt_alloc((uint64_t)gram_count, sizeof *last, err);
     int rc = idf && weights && last ? BT_OK : BT_ERR_MEMORY;
     if (!rc) {
-        document_frequencies(items, count, gram_count, idf, last);
+        document_frequencies(corpus, corpus_count, gram_count, idf, last);
         for (size_t i = 0; i < count; i++)
             each[i] = score_item(&items[i], idf, weights);
     }

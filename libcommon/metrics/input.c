@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,14 +90,33 @@ static int text_id(const char *key, const char *text, size_t size, struct bt_buf
 int bt_input_json_id(const json_t *object, const char *key, struct bt_buf *id, struct bt_err *err)
 {
     const json_t *value = json_object_get(object, key);
+    return value ? bt_input_value_id(value, key, id, err) : bt_fail(err, BT_ERR_INPUT, "no %s", key);
+}
+
+int bt_input_value_id(const json_t *value, const char *key, struct bt_buf *id, struct bt_err *err)
+{
     id->size = 0;
-    if (!value)
-        return bt_fail(err, BT_ERR_INPUT, "no %s", key);
     if (json_is_integer(value))
         return bt_buf_printf(id, err, "%lld", (long long)json_integer_value(value));
     if (json_is_string(value))
         return text_id(key, json_string_value(value), json_string_length(value), id, err);
     return bad_id(key, err);
+}
+
+int bt_input_plain_number(struct bt_buf *id, struct bt_err *err)
+{
+    struct bt_text text = { id->data + 1, id->size - 2 };
+    if (id->data[0] != '"' || text.size > 18)
+        return BT_OK;
+    size_t digits = text.size > 0 && text.data[0] == '-' ? 1 : 0;
+    if (digits == text.size)
+        return BT_OK;
+    for (size_t i = digits; i < text.size; i++)
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return BT_OK;
+    long long number = strtoll(text.data, NULL, 10);
+    id->size = 0;
+    return bt_buf_printf(id, err, "%lld", number);
 }
 
 int bt_input_record_id(const struct bt_record *rec, const char *key, struct bt_buf *id, struct bt_err *err)
@@ -138,4 +158,14 @@ int bt_input_record_text(const struct bt_record *rec, const char *key, struct bt
         return bt_fail(err, BT_ERR_INPUT, "%s is not a string", key);
     *text = (struct bt_text){ value.data, value.size };
     return BT_OK;
+}
+
+int bt_input_add_string(struct bt_buf *buf, struct bt_text text, struct bt_err *err)
+{
+    json_t *string = json_stringn(text.data, text.size);
+    char *dumped = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+    int rc = dumped ? bt_buf_printf(buf, err, "%s", dumped) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    free(dumped);
+    json_decref(string);
+    return rc;
 }

@@ -11,7 +11,7 @@
 struct entry {
     struct bt_text first, last; /* results */
     uint32_t result_count;
-    bool expected;
+    bool expected, allowed;
 };
 
 struct bt_join {
@@ -66,6 +66,16 @@ int bt_join_expect(struct bt_join *join, struct bt_text id, int32_t *number, boo
     if (known)
         *known = join->entries[*number].expected;
     join->entries[*number].expected = true;
+    return BT_OK;
+}
+
+int bt_join_allow(struct bt_join *join, struct bt_text id, int32_t *number, bool *known, struct bt_err *err)
+{
+    int rc = number_of(join, id, number, err);
+    if (rc)
+        return rc;
+    *known = join->entries[*number].expected || join->entries[*number].allowed;
+    join->entries[*number].allowed = true;
     return BT_OK;
 }
 
@@ -185,13 +195,15 @@ int bt_join_check(const struct bt_join *join, const struct bt_join_policy *polic
 {
     struct finding missing = { 0 }, unknown = { 0 }, repeated = { 0 }, none = { 0 };
     struct bt_buf text = { 0 };
+    int32_t expected = 0;
     int rc = BT_OK;
 
     for (int32_t i = 0; i < bt_join_count(join); i++) {
         const struct entry *e = &join->entries[i];
-        if (!e->expected)
+        expected += e->expected;
+        if (!e->expected && !e->allowed)
             find(&unknown, i);
-        else if (e->result_count == 0)
+        else if (e->expected && e->result_count == 0)
             find(&missing, i);
         if (e->result_count > 1)
             find(&repeated, i);
@@ -209,8 +221,7 @@ int bt_join_check(const struct bt_join *join, const struct bt_join_policy *polic
     if (!rc && !bad_repeated)
         settle_repeated(join, &repeated, policy->duplicates);
     if (!rc && missing.count > 0)
-        bt_note("%u of %d %ss have no result and are left out", missing.count, bt_join_count(join),
-                join->noun);
+        bt_note("%u of %d %ss have no result and are left out", missing.count, expected, join->noun);
     bt_buf_free(&text);
     return rc;
 }

@@ -23,6 +23,8 @@ struct bt_join *bt_join_new(const char *noun); /* "image", for messages; NULL wh
 /* Says that references exist for `id`. Numbers count ids in order of first appearance. *known, which may be
  * NULL: it was expected before. */
 int bt_join_expect(struct bt_join *join, struct bt_text id, int32_t *number, bool *known, struct bt_err *err);
+/* Says that a result for `id` is welcome, but not missed. */
+int bt_join_allow(struct bt_join *join, struct bt_text id, int32_t *number, bool *known, struct bt_err *err);
 /* A result for `id`; the text is copied. */
 int bt_join_result(struct bt_join *join, struct bt_text id, struct bt_text text, struct bt_err *err);
 

@@ -1,5 +1,8 @@
 #include "libcommon/metrics/report.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "libcommon/base/json.h"
 #include "libcommon/text/unicode.h"
 
@@ -25,13 +28,67 @@ static int print_text(FILE *out, struct bt_text text)
     return columns;
 }
 
+static void print_value(FILE *out, const struct bt_report *report, double value)
+{
+    if (isnan(value))
+        fprintf(out, "  %8s", "-");
+    else
+        fprintf(out, "  %8.*f", report->decimals, value);
+}
+
+static void print_interval(FILE *out, const struct bt_report *report, struct bt_interval interval)
+{
+    char text[80] = "-";
+    if (!isnan(interval.low))
+        snprintf(text, sizeof text, "[%.*f, %.*f]", report->decimals, interval.low, report->decimals,
+                 interval.high);
+    fprintf(out, "  %18s", text);
+}
+
+static void print_comparison(FILE *out, const struct bt_report *report, const struct bt_comparison *c)
+{
+    print_value(out, report, c->other);
+    print_value(out, report, c->difference);
+    print_interval(out, report, c->interval);
+    fprintf(out, "  %6.4f", c->p);
+}
+
 static void print_row(FILE *out, const struct bt_report *report, const struct bt_report_row *row, int width)
 {
     int columns = print_text(out, row->name);
-    fprintf(out, "%*s  %8.*f", columns < width ? width - columns : 0, "", report->decimals, row->value);
+    fprintf(out, "%*s", columns < width ? width - columns : 0, "");
+    print_value(out, report, row->value);
     if (row->count >= 0)
         fprintf(out, "  %9lld", (long long)row->count);
+    if (report->intervals && row->column >= 0)
+        print_interval(out, report, report->intervals[row->column]);
+    if (report->comparisons && row->column >= 0)
+        print_comparison(out, report, &report->comparisons[row->column]);
     fputc('\n', out);
+}
+
+static void print_header(FILE *out, const struct bt_report *report, int width)
+{
+    fprintf(out, "%-*s  %8s", width, report->value_title, "value");
+    if (report->count_title)
+        fprintf(out, "  %9s", report->count_title);
+    if (report->intervals)
+        fprintf(out, "  %18s", "95 % interval");
+    if (report->comparisons)
+        fprintf(out, "  %8s  %8s  %18s  %6s", "other", "change", "95 % interval", "p");
+    fputc('\n', out);
+}
+
+static void print_section(FILE *out, const struct bt_report *report, const struct bt_report_section *section,
+                          int width)
+{
+    size_t length = strlen(section->title);
+    fprintf(out, "\n%s", section->title);
+    if (section->title[length - 1] == ' ')
+        print_text(out, section->key);
+    fputc('\n', out);
+    for (size_t i = 0; i < section->count; i++)
+        print_row(out, report, &section->rows[i], width);
 }
 
 static int widest(const struct bt_report_section *section, int width)
@@ -61,17 +118,13 @@ void bt_report_table(const struct bt_report *report, FILE *out)
     for (int s = 0; s < report->section_count; s++)
         width = widest(&report->sections[s], width);
 
-    fprintf(out, "%-*s  %8s", width, report->value_title, "value");
-    if (report->count_title)
-        fprintf(out, "  %9s", report->count_title);
-    fputc('\n', out);
+    print_header(out, report, width);
     for (size_t i = 0; i < report->top.count; i++)
         print_row(out, report, &report->top.rows[i], width);
-    for (int s = 0; s < report->section_count; s++) {
-        fprintf(out, "\n%s\n", report->sections[s].title);
-        for (size_t i = 0; i < report->sections[s].count; i++)
-            print_row(out, report, &report->sections[s].rows[i], width);
-    }
+    for (int i = 0; i < BT_REPORT_SKIPPED && report->skipped[i]; i++)
+        fprintf(out, "%s\n", report->skipped[i]);
+    for (int s = 0; s < report->section_count; s++)
+        print_section(out, report, &report->sections[s], width);
     if (report->item_count > 0)
         fprintf(out, "\nworst by %s\n", report->value_key);
     for (size_t i = 0; i < report->item_count; i++)
@@ -89,16 +142,89 @@ static void write_string(FILE *out, struct bt_text text, bool *failed)
     json_decref(string);
 }
 
+static void write_number(FILE *out, double value)
+{
+    char number[32];
+    bt_format_double(number, value);
+    fputs(isfinite(value) ? number : "null", out);
+}
+
+static void write_interval(FILE *out, struct bt_interval interval)
+{
+    fputc('[', out);
+    write_number(out, interval.low);
+    fputs(", ", out);
+    write_number(out, interval.high);
+    fputc(']', out);
+}
+
 static void write_rows(FILE *out, const struct bt_report_section *section, bool *failed)
 {
     for (size_t i = 0; i < section->count; i++) {
-        char number[32];
-        bt_format_double(number, section->rows[i].value);
         if (i > 0)
             fputs(", ", out);
         write_string(out, section->rows[i].name, failed);
-        fprintf(out, ": %s", number);
+        fputs(": ", out);
+        write_number(out, section->rows[i].value);
     }
+}
+
+/* `, "key": {rows}`; a group is opened before the first of its sections and closed behind the last. */
+static void write_section(FILE *out, const struct bt_report *report, int s, bool *failed)
+{
+    const struct bt_report_section *section = &report->sections[s];
+    const bool grouped = section->group;
+    const bool first = s == 0 || report->sections[s - 1].group != section->group;
+    const bool last = s + 1 == report->section_count || report->sections[s + 1].group != section->group;
+    fputs(", ", out);
+    if (grouped && first)
+        fprintf(out, "\"%s\": {", section->group);
+    write_string(out, section->key, failed);
+    fputs(": {", out);
+    write_rows(out, section, failed);
+    fputs(grouped && last ? "}}" : "}", out);
+}
+
+static void write_intervals(FILE *out, const struct bt_report *report, bool *failed)
+{
+    const char *separator = "";
+    fputs(", \"intervals\": {", out);
+    for (size_t i = 0; i < report->top.count; i++) {
+        const struct bt_report_row *row = &report->top.rows[i];
+        if (row->column < 0)
+            continue;
+        fputs(separator, out);
+        write_string(out, row->name, failed);
+        fputs(": ", out);
+        write_interval(out, report->intervals[row->column]);
+        separator = ", ";
+    }
+    fputc('}', out);
+}
+
+static void write_comparisons(FILE *out, const struct bt_report *report, bool *failed)
+{
+    const char *separator = "";
+    fputs(", \"comparison\": {", out);
+    for (size_t i = 0; i < report->top.count; i++) {
+        const struct bt_report_row *row = &report->top.rows[i];
+        if (row->column < 0)
+            continue;
+        const struct bt_comparison *c = &report->comparisons[row->column];
+        fputs(separator, out);
+        write_string(out, row->name, failed);
+        fputs(": {\"other\": ", out);
+        write_number(out, c->other);
+        fputs(", \"change\": ", out);
+        write_number(out, c->difference);
+        fputs(", \"interval\": ", out);
+        write_interval(out, c->interval);
+        fputs(", \"p\": ", out);
+        write_number(out, c->p);
+        fputc('}', out);
+        separator = ", ";
+    }
+    fputc('}', out);
 }
 
 /* A number as it is; a quoted id loses its quotes to JSON's own. */
@@ -113,11 +239,11 @@ static void write_id(FILE *out, struct bt_text id, bool *failed)
 static void write_item(FILE *out, const struct bt_report *report, const struct bt_report_item *item,
                        bool *failed)
 {
-    char number[32];
-    bt_format_double(number, item->value);
     fprintf(out, "{\"%s\": ", report->id_key);
     write_id(out, item->id, failed);
-    fprintf(out, ", \"%s\": %s, \"%s\": ", report->value_key, number, report->result_key);
+    fprintf(out, ", \"%s\": ", report->value_key);
+    write_number(out, item->value);
+    fprintf(out, ", \"%s\": ", report->result_key);
     write_string(out, item->result, failed);
     fprintf(out, ", \"%s\": [", report->references_key);
     for (int32_t r = 0; r < item->reference_count; r++) {
@@ -133,11 +259,12 @@ int bt_report_json(const struct bt_report *report, FILE *out, struct bt_err *err
     bool failed = false;
     fputc('{', out);
     write_rows(out, &report->top, &failed);
-    for (int s = 0; s < report->section_count; s++) {
-        fprintf(out, ", \"%s\": {", report->sections[s].key);
-        write_rows(out, &report->sections[s], &failed);
-        fputc('}', out);
-    }
+    for (int s = 0; s < report->section_count; s++)
+        write_section(out, report, s, &failed);
+    if (report->intervals)
+        write_intervals(out, report, &failed);
+    if (report->comparisons)
+        write_comparisons(out, report, &failed);
     fprintf(out, ", \"%s\": %zu, \"signature\": \"%s\"", report->total_key, report->total, report->signature);
     if (report->item_count > 0) {
         fputs(", \"worst\": [", out);

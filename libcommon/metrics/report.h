@@ -13,16 +13,20 @@
 
 #include "libcommon/base/err.h"
 #include "libcommon/base/mem.h"
+#include "libcommon/metrics/bootstrap.h"
 #include "libcommon/metrics/intern.h"
 
 struct bt_report_row {
     struct bt_text name;
     double value;
     int64_t count; /* shown beside the value in the table; -1: none */
+    int column;    /* whose interval and comparison belong to it; -1: none */
 };
 
 struct bt_report_section {
-    const char *key, *title; /* in JSON, in the table */
+    const char *group;  /* in JSON sections of one group stand in an object of that name; NULL: at the top */
+    struct bt_text key; /* in JSON */
+    const char *title;  /* in the table, before the key where it ends in a space, else instead of it */
     const struct bt_report_row *rows;
     size_t count;
 };
@@ -35,12 +39,17 @@ struct bt_report_item {
     double value;
 };
 
+#define BT_REPORT_SKIPPED 4
+
 struct bt_report {
     const char *value_title, *count_title; /* "metric", "questions"; count_title NULL: no such column */
     int decimals;                          /* in the table */
     struct bt_report_section top;
-    struct bt_report_section sections[2];
+    const struct bt_report_section *sections;
     int section_count;
+    const char *skipped[BT_REPORT_SKIPPED];   /* "SPICE skipped: why", a line each; NULL ends them */
+    const struct bt_interval *intervals;      /* by column; NULL: none */
+    const struct bt_comparison *comparisons;  /* by column; NULL: none */
     const char *id_key, *value_key, *result_key,
         *references_key; /* of items: "image_id", "CIDEr", "caption", ... */
     const struct bt_report_item *items;

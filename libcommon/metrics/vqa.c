@@ -115,6 +115,12 @@ int bt_vqa_question(struct bt_vqa *set, struct bt_text id, struct bt_text questi
     return BT_OK;
 }
 
+int bt_vqa_expect(struct bt_vqa *set, struct bt_text id, struct bt_err *err)
+{
+    int32_t number;
+    return bt_join_expect(set->join, id, &number, NULL, err);
+}
+
 /* The key of a choice in the table. */
 static int choice_key(struct bt_text id, struct bt_text choice, struct bt_buf *key, struct bt_err *err)
 {

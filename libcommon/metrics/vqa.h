@@ -15,6 +15,7 @@
  *   lavis     the prediction is always cleaned, the annotators' answers lose punctuation at most
  *   aokvqa    nothing is cleaned and no annotator is left out; values are not rounded */
 enum bt_vqa_variant { BT_VQA_OFFICIAL, BT_VQA_LAVIS, BT_VQA_AOKVQA };
+#define BT_VQA_VARIANTS 3
 const char *bt_vqa_variant_name(enum bt_vqa_variant variant);
 
 /* What one annotator said. Two answers are the same object when text and identity agree: with an answer_id
@@ -42,11 +43,15 @@ int bt_vqa_choice(struct bt_vqa *set, struct bt_text id, struct bt_text choice, 
 /* E_INPUT when it is none of the choices. */
 int bt_vqa_result(struct bt_vqa *set, struct bt_text id, struct bt_text answer, struct bt_err *err);
 
-/* The official files: questions (only needed for multiple choice, and before the results), annotations,
- * results
- * [{question_id, answer}]. Annotations may also be records with `answers`, results prediction records; with
- * `own_answers` these bring their answers along. E_INPUT when there is nothing in them. */
-int bt_vqa_load_questions(struct bt_vqa *set, const char *path, struct bt_err *err);
+/* A question that is to be answered, but not scored. */
+int bt_vqa_expect(struct bt_vqa *set, struct bt_text id, struct bt_err *err);
+
+/* The official files: questions (for multiple choice, before the results; with `expect` each is to be
+ * answered), annotations, results [{question_id, answer}]. Annotations may also be records with `answers`, or an
+ * array of LAVIS's samples {question_id, answers} or A-OKVQA's {question_id, direct_answers}; results prediction
+ * records or LAVIS's {question_id, pred_ans, gt_ans}. With `own_answers` results bring their answers along.
+ * E_INPUT when there is nothing in them. Source: metrics.md 3.3, 3.4. */
+int bt_vqa_load_questions(struct bt_vqa *set, const char *path, bool expect, struct bt_err *err);
 int bt_vqa_load_annotations(struct bt_vqa *set, const char *path, struct bt_err *err);
 int bt_vqa_load_results(struct bt_vqa *set, const char *path, bool own_answers, struct bt_err *err);
 

@@ -47,17 +47,14 @@ static int json_choices(struct loader *l, const json_t *question, struct bt_err 
 {
     const json_t *choices = json_object_get(question, "multiple_choices"), *choice;
     size_t i;
-    int rc = bt_input_json_id(question, "question_id", &l->id, err);
-    if (!rc && !json_is_array(choices))
-        rc = bt_fail(err, BT_ERR_INPUT, "no multiple_choices, but the task is multiple choice");
-    if (rc)
-        return rc;
+    if (!json_is_array(choices))
+        return bt_fail(err, BT_ERR_INPUT, "no multiple_choices, but the task is multiple choice");
     json_array_foreach(choices, i, choice)
     {
         if (!json_is_string(choice))
             return bt_fail(err, BT_ERR_INPUT, "multiple_choices holds something that is not a string");
         struct bt_text text = { json_string_value(choice), json_string_length(choice) };
-        rc = bt_vqa_choice(l->set, bt_buf_text(&l->id), text, err);
+        int rc = bt_vqa_choice(l->set, bt_buf_text(&l->id), text, err);
         if (rc)
             return rc;
     }
@@ -104,6 +101,44 @@ static int json_answers(struct loader *l, const json_t *array, struct bt_err *er
     return rc;
 }
 
+/* Answers as plain strings, each an annotator of its own: an array of them, or one alone. */
+static int json_strings(struct loader *l, const json_t *value, const char *key, size_t *count,
+                        struct bt_err *err)
+{
+    *count = json_is_array(value) ? json_array_size(value) : 1;
+    int rc = bt_grow(&l->answers, &l->capacity, *count, sizeof *l->answers, err);
+    for (size_t i = 0; !rc && i < *count; i++) {
+        const json_t *string = json_is_array(value) ? json_array_get(value, i) : value;
+        if (!json_is_string(string))
+            return bt_fail(err, BT_ERR_INPUT, "%s is neither a string nor an array of strings", key);
+        l->answers[i].text = (struct bt_text){ json_string_value(string), json_string_length(string) };
+        l->answers[i].identity = (int32_t)i;
+    }
+    return rc;
+}
+
+/* A sample of LAVIS, as its convert_to_coco_gt reads it, or of A-OKVQA (`direct_answers`). */
+static int json_sample(struct loader *l, const json_t *sample, struct bt_err *err)
+{
+    struct bt_text question_type = { "", 0 }, answer_type = { "", 0 };
+    const char *key = json_object_get(sample, "direct_answers") ? "direct_answers" : "answers";
+    size_t count = 0;
+    bool found;
+
+    int rc = bt_input_json_id(sample, "question_id", &l->id, err);
+    if (!rc)
+        rc = bt_input_plain_number(&l->id, err);
+    if (!rc)
+        rc = bt_input_json_text(sample, "question_type", &question_type, &found, err);
+    if (!rc)
+        rc = bt_input_json_text(sample, "answer_type", &answer_type, &found, err);
+    if (!rc)
+        rc = json_strings(l, json_object_get(sample, key), key, &count, err);
+    return rc ? rc
+              : bt_vqa_question(l->set, bt_buf_text(&l->id), question_type, answer_type, l->answers,
+                                (int32_t)count, err);
+}
+
 static int json_annotation(struct loader *l, const json_t *annotation, struct bt_err *err)
 {
     struct bt_text question_type = { "", 0 }, answer_type = { "", 0 };
@@ -123,16 +158,41 @@ static int json_annotation(struct loader *l, const json_t *annotation, struct bt
                            (int32_t)json_array_size(answers), err);
 }
 
+/* Whether the question has its answers from an earlier record that gave another result for it. */
+static bool answered(const struct loader *l)
+{
+    const struct bt_join *join = bt_vqa_join(l->set);
+    int32_t number = bt_join_find(join, bt_buf_text(&l->id));
+    return number >= 0 && bt_join_expected(join, number);
+}
+
 static int json_result(struct loader *l, const json_t *result, struct bt_err *err)
 {
     struct bt_text answer;
     bool found = false;
     int rc = bt_input_json_id(result, "question_id", &l->id, err);
     if (!rc)
-        rc = bt_input_json_text(result, "answer", &answer, &found, err);
+        rc = bt_input_json_text(result, json_object_get(result, "pred_ans") ? "pred_ans" : "answer", &answer,
+                                &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no answer");
     return rc ? rc : bt_vqa_result(l->set, bt_buf_text(&l->id), answer, err);
+}
+
+/* A result record of LAVIS, which brings its answers along: {question_id, pred_ans, gt_ans}. */
+static int json_own_result(struct loader *l, const json_t *result, struct bt_err *err)
+{
+    const struct bt_text type = { "", 0 };
+    const json_t *given = json_object_get(result, "gt_ans");
+    size_t count = 0;
+    int rc = bt_input_json_id(result, "question_id", &l->id, err);
+    if (!rc && !given)
+        rc = bt_fail(err, BT_ERR_INPUT, "no `gt_ans` to compare with; give the annotations with --refs");
+    if (!rc && !answered(l))
+        rc = json_strings(l, given, "gt_ans", &count, err);
+    if (!rc && count > 0)
+        rc = bt_vqa_question(l->set, bt_buf_text(&l->id), type, type, l->answers, (int32_t)count, err);
+    return rc ? rc : json_result(l, result, err);
 }
 
 static int record_question(struct loader *l, const struct bt_record *rec, struct bt_err *err)
@@ -170,14 +230,6 @@ static int record_result(struct loader *l, const struct bt_record *rec, struct b
     return rc ? rc : bt_vqa_result(l->set, bt_buf_text(&l->id), answer, err);
 }
 
-/* Whether the question has its answers from an earlier record that gave another result for it. */
-static bool answered(const struct loader *l)
-{
-    const struct bt_join *join = bt_vqa_join(l->set);
-    int32_t number = bt_join_find(join, bt_buf_text(&l->id));
-    return number >= 0 && bt_join_expected(join, number);
-}
-
 static int load_records(struct loader *l, const char *path, bool questions, bool results, struct bt_err *err)
 {
     static const struct bt_schema *const predictions[] = { &bt_schema_prediction, NULL };
@@ -201,19 +253,34 @@ static int load_records(struct loader *l, const char *path, bool questions, bool
     return rc == BT_END ? BT_OK : rc;
 }
 
-int bt_vqa_load_questions(struct bt_vqa *set, const char *path, struct bt_err *err)
+static int json_question(struct loader *l, const json_t *question, bool expect, bool choices,
+                         struct bt_err *err)
+{
+    int rc = bt_input_json_id(question, "question_id", &l->id, err);
+    if (!rc && expect)
+        rc = bt_vqa_expect(l->set, bt_buf_text(&l->id), err);
+    return rc || !choices ? rc : json_choices(l, question, err);
+}
+
+int bt_vqa_load_questions(struct bt_vqa *set, const char *path, bool expect, struct bt_err *err)
 {
     struct loader l = { .set = set };
-    json_t *file = NULL;
+    json_t *file = NULL, *question;
     const char *task = NULL;
+    size_t i;
     int rc = bt_json_load(&file, path, err);
     if (!rc)
         rc = bt_json_get_str(file, "task_type", &task, path, err);
-    if (!rc && task && strcmp(task, "Multiple Choice") == 0) {
-        const json_t *questions = json_object_get(file, "questions"), *question;
-        size_t i;
-        json_array_foreach(questions, i, question) if (!rc && (rc = json_choices(&l, question, err)) != BT_OK)
-            bt_context(err, "%s: question %zu", path, i + 1);
+    const bool choices = task && strcmp(task, "Multiple Choice") == 0;
+    const json_t *questions = json_object_get(file, "questions");
+    if (!rc && !json_is_array(questions))
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: has no array 'questions'; this is another kind of file",
+                     bt_input_name(path));
+    json_array_foreach(questions, i, question) if (!rc)
+    {
+        rc = json_question(&l, question, expect, choices, err);
+        if (rc)
+            bt_context(err, "%s: question %zu", bt_input_name(path), i + 1);
     }
     json_decref(file);
     loader_free(&l);
@@ -230,8 +297,10 @@ int bt_vqa_load_annotations(struct bt_vqa *set, const char *path, struct bt_err 
         return rc;
     if (kind == BT_INPUT_RECORDS)
         rc = load_records(&l, path, true, false, err);
+    else if (kind == BT_INPUT_ARRAY)
+        rc = for_each_element(&l, path, NULL, json_sample, &count, err);
     else if (kind != BT_INPUT_OBJECT)
-        rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records nor an object with annotations",
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records, an object with annotations nor an array of samples",
                      bt_input_name(path));
     else
         rc = for_each_element(&l, path, "annotations", json_annotation, &count, err);
@@ -255,12 +324,8 @@ int bt_vqa_load_results(struct bt_vqa *set, const char *path, bool own_answers, 
         rc = bt_fail(err, BT_ERR_INPUT,
                      "%s: not an array; results are [{\"question_id\": ..., \"answer\": ...}, ...]",
                      bt_input_name(path));
-    else if (own_answers)
-        rc = bt_fail(err, BT_ERR_USAGE,
-                     "%s: holds no answers to compare with; give the annotations with --refs",
-                     bt_input_name(path));
     else
-        rc = for_each_element(&l, path, NULL, json_result, &count, err);
+        rc = for_each_element(&l, path, NULL, own_answers ? json_own_result : json_result, &count, err);
     if (!rc && kind == BT_INPUT_ARRAY && count == 0)
         rc = bt_fail(err, BT_ERR_INPUT, "%s: no results; the array is empty", bt_input_name(path));
     loader_free(&l);

@@ -1,12 +1,9 @@
 /* metrics [DIR]: caption and VQA scores against what the published tools compute, as TAP.
  *
  * DIR is laid out as tests/golden/metrics (made by make_metrics.py there): captions/CASE, vqa/CASE,
- * vqa/text.jsonl; sizes come from the files. What is in DIR and not computed here (tokenize, METEOR, GQA,
- * retrieval) is skipped by name. */
+ * vqa/text.jsonl, gqa/CASE, retrieval/NAME.json; sizes come from the files. What is in DIR and not computed here
+ * (tokenize, METEOR) is skipped by name. */
 #include <dirent.h>
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,62 +12,8 @@
 #include "libcommon/metrics/captions.h"
 #include "libcommon/metrics/vqa.h"
 #include "libcommon/metrics/vqa_text.h"
-
-static const char *root = "tests/golden/metrics";
-static char difference[512]; /* of the running test; empty: none */
-static int test_count, test_failed;
-
-/* The first difference is the one that is shown. */
-static void differ(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void differ(const char *fmt, ...)
-{
-    va_list args;
-    if (difference[0])
-        return;
-    va_start(args, fmt);
-    vsnprintf(difference, sizeof difference, fmt, args);
-    va_end(args);
-}
-
-static void report(const char *name, const char *part, const char *skip)
-{
-    test_count++;
-    test_failed += difference[0] != 0;
-    printf("%sok %d - %s%s%s%s%s%s%s\n", difference[0] ? "not " : "", test_count, name, part ? " " : "",
-           part ? part : "", difference[0] ? ": " : "", difference, skip ? " # SKIP " : "", skip ? skip : "");
-    difference[0] = 0;
-}
-
-static void compare(const char *what, double got, double want, double relative)
-{
-    double larger = fmax(fabs(got), fabs(want));
-    if (!(fabs(got - want) <= relative * larger))
-        differ("%s is %.15g, want %.15g (%.1e relative)", what, got, want, fabs(got - want) / larger);
-}
-
-static json_t *load(const char *folder, const char *file)
-{
-    char *path = bt_format("%s/%s/%s", root, folder, file);
-    json_error_t error;
-    json_t *value = json_load_file(path, JSON_ALLOW_NUL, &error);
-    if (!value)
-        differ("%s:%d: %s", path, error.line, error.text);
-    free(path);
-    return value;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_number(value))
-        differ("expected.json has no number %s", key);
-    return json_number_value(value);
-}
-
-static struct bt_text text_of(const json_t *string)
-{
-    return (struct bt_text){ json_string_value(string), json_string_length(string) };
-}
+#include "tests/golden/metric_case.h"
+#include "tests/golden/metric_gqa.h"
 
 /* ---------------------------------------------------------------- captions */
 
@@ -195,7 +138,7 @@ static int load_vqa(struct bt_vqa *set, const char *folder, struct bt_err *err)
     char *questions = bt_format("%s/%s/questions.json", root, folder);
     char *annotations = bt_format("%s/%s/annotations.json", root, folder);
     char *results = bt_format("%s/%s/results.json", root, folder);
-    int rc = bt_vqa_load_questions(set, questions, err);
+    int rc = bt_vqa_load_questions(set, questions, false, err);
     if (!rc)
         rc = bt_vqa_load_annotations(set, annotations, err);
     if (!rc)
@@ -281,31 +224,44 @@ static void check_aokvqa(const char *folder)
     struct bt_vqa_scores scores = { 0 };
     struct bt_vqa *set = bt_vqa_new();
     struct bt_err err = { 0 };
-    json_t *expected = load(folder, "expected.json"), *records = load(folder, "results.json"), *record,
-           *answer;
-    size_t i, a;
-    int rc = BT_OK;
-    json_array_foreach(records, i, record)
-    {
-        const json_t *given = json_object_get(record, "gt_ans");
-        struct bt_vqa_answer *answers = calloc(json_array_size(given), sizeof *answers);
-        struct bt_text id = text_of(json_object_get(record, "question_id")), type = { "", 0 };
-        json_array_foreach(given, a, answer) answers[a] =
-            (struct bt_vqa_answer){ text_of(answer), (int32_t)a };
-        rc = rc ? rc : bt_vqa_question(set, id, type, type, answers, (int32_t)json_array_size(given), &err);
-        rc = rc ? rc : bt_vqa_result(set, id, text_of(json_object_get(record, "pred_ans")), &err);
-        free(answers);
-    }
+    json_t *expected = load(folder, "expected.json");
+    char *results = bt_format("%s/%s/results.json", root, folder);
+    int rc = bt_vqa_load_results(set, results, true, &err);
     rc = rc ? rc : bt_vqa_score(set, BT_VQA_AOKVQA, &policy, &scores, &err);
     if (rc)
         differ("%s", err.text);
     else
         compare("accuracy", scores.overall, number(expected, "acc"), 1e-12);
     report(folder, NULL, NULL);
+    free(results);
     bt_vqa_scores_free(&scores);
     bt_vqa_free(set);
     json_decref(expected);
-    json_decref(records);
+}
+
+/* LAVIS's samples in the place of the annotations that it makes of them. */
+static void check_samples(const char *folder)
+{
+    const struct bt_join_policy policy = { BT_DUPLICATES_LAST, false };
+    char *samples = bt_format("%s/%s/samples.json", root, folder);
+    char *results = bt_format("%s/%s/results.json", root, folder);
+    struct bt_vqa_scores scores = { 0 };
+    struct bt_vqa *set = bt_vqa_new();
+    struct bt_err err = { 0 };
+    json_t *expected = load(folder, "expected.json");
+    int rc = bt_vqa_load_annotations(set, samples, &err);
+    rc = rc ? rc : bt_vqa_load_results(set, results, false, &err);
+    rc = rc ? rc : bt_vqa_score(set, BT_VQA_LAVIS, &policy, &scores, &err);
+    if (rc)
+        differ("%s", err.text);
+    else
+        compare_vqa(set, &scores, json_object_get(expected, "lavis"));
+    report(folder, "samples", NULL);
+    bt_vqa_scores_free(&scores);
+    bt_vqa_free(set);
+    json_decref(expected);
+    free(results);
+    free(samples);
 }
 
 static void compare_text(const char *key, struct bt_text got, const json_t *line)
@@ -368,6 +324,10 @@ static void check_vqa(const char *folder)
         check_variant(folder, BT_VQA_OFFICIAL, expected);
         check_variant(folder, BT_VQA_LAVIS, expected);
         json_decref(expected);
+        char *samples = bt_format("%s/%s/samples.json", root, folder);
+        if (bt_path_exists(samples))
+            check_samples(folder);
+        free(samples);
     }
 }
 
@@ -381,15 +341,6 @@ static void skip_meteor(const char *folder)
 {
     report(folder, NULL, "METEOR");
 }
-static void skip_gqa(const char *folder)
-{
-    report(folder, NULL, "GQA");
-}
-static void skip_retrieval(const char *folder)
-{
-    report(folder, NULL, "retrieval");
-}
-
 /* Calls `check` with every name in a folder of the set, sorted; returns how many there were. */
 static int each_case(const char *folder, void (*check)(const char *name))
 {
@@ -423,8 +374,8 @@ int main(int argc, char **argv)
         report("cases", NULL, NULL);
     each_case("tokenize", skip_tokenize);
     each_case("meteor", skip_meteor);
-    each_case("gqa", skip_gqa);
-    each_case("retrieval", skip_retrieval);
+    each_case("gqa", check_gqa);
+    each_case("retrieval", check_retrieval);
     printf("1..%d\n", test_count);
     return test_failed ? 1 : 0;
 }

@@ -1,0 +1,48 @@
+/* Inside metrics: what the commands of bt-score share once they have scores. */
+#ifndef BT_METRICS_SCORING_H
+#define BT_METRICS_SCORING_H
+
+#include "libcommon/metrics/items.h"
+#include "libcommon/metrics/report.h"
+#include "libcommon/metrics/score.h"
+
+struct scoring {
+    const struct bt_score_options *o;
+    struct bt_join_policy policy; /* that of the options, or the evaluation's own */
+    struct bt_report report;
+    struct bt_arena *arena; /* what the report borrows */
+    struct bt_buf signature;
+};
+
+int scoring_open(struct scoring *s, const struct bt_score_options *o, enum bt_duplicates duplicates,
+                 struct bt_err *err);
+void scoring_close(struct scoring *s);
+
+/* Report rows, or anything else that the report borrows: [count] of `size` bytes. E_MEMORY. */
+void *scoring_take(struct scoring *s, size_t count, size_t size, struct bt_err *err);
+struct bt_text scoring_text(const char *literal);
+
+/* The texts of an item's references. */
+typedef const struct bt_text *references_function(const void *set, int32_t number, struct bt_arena *arena,
+                                                  int32_t *count);
+
+struct scoring_items {
+    const struct bt_items *items, *other; /* other: of the system compared with, or NULL */
+    int worst_by;                         /* column */
+    references_function *references;
+    const void *set;
+};
+
+/* The worst items, intervals and comparison that the options ask for, the end of the signature, the records
+ * per item, and the report to stdout. `data` is the hash of ids and references. */
+int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t data, struct bt_err *err);
+/* The same without items. */
+int scoring_print(struct scoring *s, uint64_t data, struct bt_err *err);
+
+/* E_INPUT unless the other system was scored against the same references. */
+int scoring_same_data(const struct bt_score_options *o, uint64_t data, uint64_t other, struct bt_err *err);
+
+/* "|refs:5", or "|refs:4-7". */
+int scoring_sign_range(struct scoring *s, const char *name, int32_t least, int32_t most, struct bt_err *err);
+
+#endif
