@@ -194,12 +194,12 @@ int bt_outfile_write(struct bt_outfile *out, const void *data, size_t size, stru
                          errno == ENOSPC ? "free space and run again" : NULL);
 }
 
-static mode_t file_mode(void)
+static mode_t file_mode(bool read_only)
 {
     mode_t mask = umask(077); /* the only way to read it; what another thread makes meanwhile is private */
 
     umask(mask);
-    return 0666 & ~mask;
+    return (read_only ? 0444 : 0666) & ~mask;
 }
 
 /* Gives the temporary file its name; without force, not over another. 0 or -1 with errno. */
@@ -229,7 +229,7 @@ static int finish_temp(struct bt_outfile *out, struct bt_err *err)
 {
     int closed;
 
-    if ((fsync(out->fd) != 0 && !cannot_sync()) || fchmod(out->fd, file_mode()) != 0)
+    if ((fsync(out->fd) != 0 && !cannot_sync()) || fchmod(out->fd, file_mode(out->read_only)) != 0)
         return bt_fail_errno(err, errno, 1, out->path, "run again");
     if (rename_temp(out) != 0)
         return errno == EEXIST ? refuse_existing(out, err) : bt_fail_errno(err, errno, 1, out->path, NULL);
