@@ -65,7 +65,11 @@ static int open_output(struct bt_writer *w, const struct bt_writer_options *o, s
 {
     if (!bt_path_is_set(w->path))
         return bt_frames_out_open(&w->frames, w->path, o->force, err);
-    int rc = bt_shard_writer_open(&w->shards, w->path, w->per_shard, o->force, 0, err);
+    struct bt_shard_writer_options shards = { .per_shard = w->per_shard,
+                                              .max_bytes = o->max_shard,
+                                              .force = o->force,
+                                              .break_lock = o->break_lock };
+    int rc = bt_shard_writer_open(&w->shards, w->path, &shards, err);
     if (!rc) {
         w->inputs = 0; /* simple tools begin at the beginning; others ask resume_at */
         w->written = bt_shard_writer_written(w->shards);

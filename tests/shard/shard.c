@@ -332,7 +332,8 @@ static void test_map_grows(void)
 
     CHECK_OK(bt_record_set_int(header, "bt_shard", 1, &err), &err);
     CHECK_OK(bt_record_set_str(header, "schema", "bt.sample/1", 11, &err), &err);
-    CHECK_OK(bt_shard_writer_open(&w, scratch("grow.lmdb"), 10000, false, 65536, &err), &err);
+    struct bt_shard_writer_options options = { .per_shard = 10000, .map_bytes = 65536 };
+    CHECK_OK(bt_shard_writer_open(&w, scratch("grow.lmdb"), &options, &err), &err);
     CHECK_OK(bt_shard_writer_begin(w, header, &err), &err);
     for (int i = 0; i < 3000; i++) {
         fill(rec, i, 0);
