@@ -58,6 +58,8 @@ int bt_outfile_finish(struct bt_outfile *out, struct bt_err *err); /* on failure
 void bt_outfile_close(struct bt_outfile *out);
 /* All of it in one call. */
 int bt_file_write(const char *path, const void *data, size_t size, bool force, struct bt_err *err);
+/* A copy, which replaces what is there; one whose sha256 (hex) is another is no copy (E_INPUT). */
+int bt_file_copy(const char *from, const char *to, const char *sha256, struct bt_err *err);
 
 /* Unlinks the temporary files of every open bt_outfile; called by bt_tool_main before it dies of SIGPIPE. */
 void bt_outfile_abandon_all(void);

@@ -139,8 +139,7 @@ static int check_all(const struct bt_shard_env *e, struct bt_shard_info *info, s
     return rc;
 }
 
-int bt_shard_describe(const char *path, struct bt_shard_info *info, struct bt_record *header,
-                      struct bt_err *err)
+int bt_shard_describe(const char *path, struct bt_shard_info *info, struct bt_err *err)
 {
     const char *slash = strrchr(path, '/');
     struct bt_shard_env e = { 0 };
@@ -149,8 +148,6 @@ int bt_shard_describe(const char *path, struct bt_shard_info *info, struct bt_re
 
     if (!rc)
         rc = check_all(&e, info, err);
-    if (!rc && header)
-        rc = read_named(&e, BT_KEY_HEADER, header, err);
     bt_shard_env_close(&e);
     if (!rc)
         rc = bt_sha256_file(path, digest, &info->bytes, err);

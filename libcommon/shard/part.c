@@ -488,7 +488,7 @@ int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_in
         rc = commit_failed(p, status, err);
     if (!rc) {
         temp = bt_format("%.*s%s", (int)(out.name - out.path), out.path, out.temp_name);
-        rc = temp ? bt_shard_describe(temp, info, NULL, err)
+        rc = temp ? bt_shard_describe(temp, info, err)
                   : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
     }
     if (!rc) {

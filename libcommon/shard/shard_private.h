@@ -84,8 +84,7 @@ int bt_shard_totals(const struct bt_shard_env *e, struct bt_shard_info *info, ch
                     struct bt_err *err);
 /* The whole shard checked: totals, records, rejects and index; with size and sha256 of its file. header may
  * be NULL. */
-int bt_shard_describe(const char *path, struct bt_shard_info *info, struct bt_record *header,
-                      struct bt_err *err);
+int bt_shard_describe(const char *path, struct bt_shard_info *info, struct bt_err *err);
 /* Schema and `must` of a shard are those of its set. */
 int bt_shard_belongs(const struct bt_shard_env *e, const struct bt_record *header, struct bt_err *err);
 

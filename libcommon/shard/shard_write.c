@@ -122,7 +122,7 @@ static int adopt_shard(struct bt_shard_writer *w, const char *path, const struct
         (uint64_t)st.st_size == known->bytes)
         info = *known;
     else if (!rc)
-        rc = bt_shard_describe(path, &info, NULL, err);
+        rc = bt_shard_describe(path, &info, err);
     if (!rc && header)
         rc = bt_shard_get_record(&e, BT_KEY_HEADER, BT_NAME_KEY, header, err);
     if (!rc && header) {
