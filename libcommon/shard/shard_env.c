@@ -112,7 +112,7 @@ static int load_dict(struct bt_shard_env *e, struct bt_err *err)
 
     if (status)
         return bt_shard_fail(e, status, err);
-    int rc = bt_shard_get(e, txn, "Mdict", 5, &space, &body, &size, err);
+    int rc = bt_shard_get(e, txn, BT_KEY_DICT, sizeof BT_KEY_DICT - 1, &space, &body, &size, err);
     if (!rc)
         rc = bt_buf_add(&e->dict, body, size, err);
     mdb_txn_abort(txn);

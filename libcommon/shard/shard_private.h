@@ -21,6 +21,7 @@ enum {
 };
 #define BT_KEY_HEADER "Mhdr"
 #define BT_KEY_CURSOR "Mcur"
+#define BT_KEY_DICT   "Mdict"
 #define BT_KEY_END    "Mend"
 
 enum bt_format { BT_FORMAT_MSGPACK, BT_FORMAT_ZSTD, BT_FORMAT_DICT, BT_FORMAT_RAW };

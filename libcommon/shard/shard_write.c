@@ -21,6 +21,7 @@ struct bt_shard_writer {
     char *dir;
     struct bt_shard_writer_options o;
     bool replace; /* a complete set that --force gives up at begin */
+    bool over;    /* nothing is left to do in .ingest */
     struct bt_lock lock;
     struct bt_manifest m;      /* of the finished shards; m.complete: nothing is left to do */
     struct bt_record *earlier; /* header of an earlier run; NULL: there was none */
@@ -241,7 +242,7 @@ void bt_shard_writer_close(struct bt_shard_writer *w)
     if (!w)
         return;
     bt_part_close(w->part);
-    if (w->m.complete && w->lock.fd >= 0)
+    if ((w->m.complete || w->over) && w->lock.fd >= 0)
         remove_ingest(w);
     bt_lock_release(&w->lock);
     bt_record_free(w->earlier);
@@ -490,7 +491,7 @@ static int export_rejects(struct bt_shard_writer *w, struct bt_err *err)
     return rc;
 }
 
-int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err)
+int bt_shard_writer_finish(struct bt_shard_writer *w, bool partial, struct bt_err *err)
 {
     uint64_t repeated = 0;
     int rc = BT_OK;
@@ -506,9 +507,10 @@ int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err)
     if (!rc)
         rc = bt_shards_repeated(w->dir, &w->m, &repeated, err);
     if (!rc) {
-        w->m.complete = true;
+        w->m.complete = !partial;
         rc = bt_manifest_save(&w->m, w->dir, repeated, err);
-        w->m.complete = !rc;
+        w->m.complete = w->m.complete && !rc;
+        w->over = !rc;
     }
     if (!rc && repeated > 0)
         bt_warn("%s: %llu ids are in more than one shard; see 'repeated_ids' in its manifest", w->dir,

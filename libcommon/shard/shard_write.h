@@ -32,7 +32,8 @@ int bt_shard_writer_put(struct bt_shard_writer *w, const struct bt_record *rec, 
                         struct bt_err *err);
 int bt_shard_writer_reject(struct bt_shard_writer *w, const struct bt_record *entry, struct bt_err *err);
 int bt_shard_writer_input_done(struct bt_shard_writer *w, uint64_t input, struct bt_err *err);
-int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err);
+/* partial: the set does not become complete. */
+int bt_shard_writer_finish(struct bt_shard_writer *w, bool partial, struct bt_err *err);
 /* Over all shards and runs. */
 uint64_t bt_shard_writer_written(const struct bt_shard_writer *w);
 uint64_t bt_shard_writer_rejected(const struct bt_shard_writer *w);

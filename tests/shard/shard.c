@@ -340,7 +340,7 @@ static void test_map_grows(void)
         CHECK_OK(bt_shard_writer_put(w, rec, &added, &clash, &err), &err);
         CHECK_OK(bt_shard_writer_input_done(w, (uint64_t)i, &err), &err);
     }
-    CHECK_OK(bt_shard_writer_finish(w, &err), &err);
+    CHECK_OK(bt_shard_writer_finish(w, false, &err), &err);
     bt_shard_writer_close(w);
     struct bt_shard_set *set = NULL;
     CHECK_OK(bt_shard_set_open(&set, scratch("grow.lmdb"), false, &err), &err);
