@@ -67,6 +67,7 @@ static struct bt_reader_options reader_options(void)
 struct source {
     size_t next;
     struct bt_reader *reader;
+    unsigned opened; /* readers so far */
     uint64_t position, lost;
 };
 
@@ -81,6 +82,7 @@ static int open_next(struct source *s, struct bt_err *err)
            !bt_path_is_shards(inputs.items[first + count]))
         count++;
     s->next += count;
+    s->opened++;
     s->lost += s->reader ? bt_reader_lost(s->reader) : 0;
     bt_reader_close(s->reader);
     s->reader = NULL;
@@ -350,12 +352,11 @@ static int join(struct bt_err *err)
     struct bt_record *rec = bt_record_new();
     struct bt_writer *w = NULL;
     struct bt_err why = { 0 };
-    const struct bt_reader *joined = NULL;
+    unsigned joined = 1;
     int rc = rec ? open_next(&s, err) : no_memory(err);
 
     if (!rc)
         rc = open_writer(&w, s.reader, err);
-    joined = s.reader;
     while (!rc) {
         rc = next_record(&s, rec, repair ? &why : err);
         if (is_damage(rc) && repair) {
@@ -363,9 +364,9 @@ static int join(struct bt_err *err)
             bt_writer_partial(w);
             rc = BT_END;
         }
-        if (!rc && s.reader != joined)
+        if (!rc && s.opened != joined)
             rc = bt_writer_joins(w, s.reader, err);
-        joined = s.reader;
+        joined = s.opened;
         if (!rc)
             rc = select_fields(rec, err);
         if (!rc)
