@@ -41,11 +41,12 @@ static void say(const char *text)
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
-    const char *name = name_at(info->si_addr);
+    const char *name = info->si_code > 0 ? name_at(info->si_addr) : NULL; /* else someone sent it */
 
     (void)context;
     if (!name) {
-        signal(number, SIG_DFL); /* on return the fault is met again */
+        signal(number, SIG_DFL);
+        raise(number); /* blocked in here, it acts on return */
         return;
     }
     say(bt_tool_name());

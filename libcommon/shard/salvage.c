@@ -185,6 +185,7 @@ static void close_file(struct bt_salvage *s)
     else if (expected == 0)
         bt_warn("%s: %llu records kept; how many there were is lost", f->path, (unsigned long long)s->kept);
     s->lost += s->lost_here + (expected == 0 && s->lost_here == 0);
+    s->lost_here = 0;
     bt_remains_close(&s->r);
     s->open = false;
     s->current++;
