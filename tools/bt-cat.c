@@ -15,9 +15,9 @@
 
 static const char *output = "-", *to = "bt", *from = "bt", *bin = "base64", *prov = "yes",
                   *schema_name = "bt.sample/1";
-static const char *fields, *field, *expect_sha256;
-static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER, per_shard, max_record;
-static bool count_only, check_only, raw, repair, allow_partial, force;
+static const char *fields, *field, *expect_sha256, *stage;
+static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER, per_shard, max_shard, max_record;
+static bool count_only, check_only, raw, repair, allow_partial, break_lock, force;
 static struct bt_list inputs;
 
 static const struct bt_option options[] = {
@@ -38,9 +38,12 @@ static const struct bt_option options[] = {
                   "with --from=json: fail unless the file has this sha256"),
     BT_OPT_STRING(0, "schema", &schema_name, "NAME/MAJOR",
                   "with --from=json: kind of records when no begin line tells"),
-    BT_OPT_FLAG(0, "repair", &repair, "keep the good records before the damage, as a partial stream"),
+    BT_OPT_FLAG(0, "repair", &repair, "keep the records that damage has left, as a partial stream or set"),
     BT_OPT_FLAG(0, "allow-partial", &allow_partial, "read what says that it is not complete"),
     BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "records per shard of a set; 10000 if not given"),
+    BT_OPT_COUNT(0, "max-shard", &max_shard, "BYTES", "largest shard to write; 64G if not given"),
+    BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
+    BT_OPT_STRING(0, "stage", &stage, "DIR", "read shards from a checked copy there, made if need be"),
     BT_OPT_COUNT(0, "max-record", &max_record, "BYTES", "largest record to read; 64M if not given"),
     BT_OPT_CHOICE(0, "prov", &prov, "yes|none", "write where the records come from, or not"),
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
@@ -52,16 +55,10 @@ static const char *const standard_input[] = { "-" };
 
 static struct bt_reader_options reader_options(void)
 {
-    return (struct bt_reader_options){ .allow_partial = allow_partial, .max_record = (uint64_t)max_record };
-}
-
-static bool is_set(const char *path)
-{
-    char *manifest = bt_format("%s/bt-dataset.json", path);
-    bool yes = manifest && bt_path_exists(manifest);
-
-    free(manifest);
-    return yes;
+    return (struct bt_reader_options){ .allow_partial = allow_partial,
+                                       .salvage = repair,
+                                       .stage = stage,
+                                       .max_record = (uint64_t)max_record };
 }
 
 /* ---- reading all inputs ---- */
@@ -70,7 +67,8 @@ static bool is_set(const char *path)
 struct source {
     size_t next;
     struct bt_reader *reader;
-    uint64_t position;
+    unsigned opened; /* readers so far */
+    uint64_t position, lost;
 };
 
 static int open_next(struct source *s, struct bt_err *err)
@@ -80,10 +78,12 @@ static int open_next(struct source *s, struct bt_err *err)
 
     if (first == inputs.count)
         return BT_END;
-    while (first + count < inputs.count && !is_set(inputs.items[first]) &&
-           !is_set(inputs.items[first + count]))
+    while (first + count < inputs.count && !bt_path_is_shards(inputs.items[first]) &&
+           !bt_path_is_shards(inputs.items[first + count]))
         count++;
     s->next += count;
+    s->opened++;
+    s->lost += s->reader ? bt_reader_lost(s->reader) : 0;
     bt_reader_close(s->reader);
     s->reader = NULL;
     return bt_reader_open_all(&s->reader, inputs.items + first, count, &o, err);
@@ -151,6 +151,8 @@ static int each_record(int (*see)(struct bt_record *rec, const char *place, stru
             rc = see(rec, bt_reader_place(s->reader), err);
     }
     if (rc == BT_END)
+        rc = check_only ? bt_reader_verify(s->reader, err) : BT_OK;
+    if (!rc)
         rc = check_number(s, err);
     bt_reader_close(s->reader);
     s->reader = NULL;
@@ -242,7 +244,7 @@ static int export_json(struct bt_err *err)
         struct bt_twin_export job = { inputs.items + i, 1,
                                       strcmp(bin, "len") == 0 ? BT_BIN_LENGTH : BT_BIN_BASE64, limit, &o };
 
-        for (n = 1; i + n < inputs.count && !is_set(inputs.items[i]) && !is_set(inputs.items[i + n]); n++)
+        for (n = 1; i + n < inputs.count && !bt_path_is_shards(inputs.items[i]) && !bt_path_is_shards(inputs.items[i + n]); n++)
             job.path_count++;
         rc = bt_twin_export(&job, &out, &count, err);
         total += count;
@@ -319,7 +321,9 @@ static int open_writer(struct bt_writer **w, const struct bt_reader *reader, str
                                    .from = reader,
                                    .force = force,
                                    .provenance = strcmp(prov, "none") != 0,
-                                   .per_shard = (uint64_t)per_shard };
+                                   .per_shard = (uint64_t)per_shard,
+                                   .max_shard = (uint64_t)max_shard,
+                                   .break_lock = break_lock };
 
     snprintf(name, sizeof name, "%s", bt_reader_schema(reader));
     char *slash = strrchr(name, '/');
@@ -348,12 +352,11 @@ static int join(struct bt_err *err)
     struct bt_record *rec = bt_record_new();
     struct bt_writer *w = NULL;
     struct bt_err why = { 0 };
-    const struct bt_reader *joined = NULL;
+    unsigned joined = 1;
     int rc = rec ? open_next(&s, err) : no_memory(err);
 
     if (!rc)
         rc = open_writer(&w, s.reader, err);
-    joined = s.reader;
     while (!rc) {
         rc = next_record(&s, rec, repair ? &why : err);
         if (is_damage(rc) && repair) {
@@ -361,14 +364,16 @@ static int join(struct bt_err *err)
             bt_writer_partial(w);
             rc = BT_END;
         }
-        if (!rc && s.reader != joined)
+        if (!rc && s.opened != joined)
             rc = bt_writer_joins(w, s.reader, err);
-        joined = s.reader;
+        joined = s.opened;
         if (!rc)
             rc = select_fields(rec, err);
         if (!rc)
             rc = bt_writer_put(w, rec, err);
     }
+    if (rc == BT_END && repair && s.lost + bt_reader_lost(s.reader) > 0)
+        bt_writer_partial(w);
     if (rc == BT_END)
         rc = repair ? BT_OK : check_number(&s, err);
     else if (repair && !err->status)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libcommon/base/mapped.h"
+
 static volatile bool stdout_broken;
 
 ssize_t bt_read_full(int fd, void *buf, size_t size)
@@ -157,7 +159,7 @@ int bt_map_open(struct bt_map *map, const char *path, struct bt_err *err)
 {
     static const uint8_t nothing[1];
     struct stat st;
-    struct bt_map made = { nothing, 0 };
+    struct bt_map made = { .data = nothing };
     void *memory;
     int fd = open(path, O_RDONLY | O_CLOEXEC), rc = BT_OK;
 
@@ -173,9 +175,13 @@ int bt_map_open(struct bt_map *map, const char *path, struct bt_err *err)
         if (memory == MAP_FAILED)
             rc = bt_fail_errno(err, errno, 0, path, NULL);
         else
-            made = (struct bt_map){ memory, (size_t)st.st_size };
+            made = (struct bt_map){ memory, (size_t)st.st_size, NULL };
     }
     close(fd);
+    if (!rc && !(made.name = strdup(path)))
+        rc = bt_fail(err, BT_ERR_MEMORY, "%s: no memory to open it; free some", path);
+    if (!rc && made.size > 0)
+        bt_mapped_add(made.data, made.size, made.name);
     if (!rc)
         rc = refuse_lfs_pointer(path, made.data, made.size, err);
     if (rc)
@@ -189,8 +195,11 @@ void bt_map_close(struct bt_map *map)
 {
     if (!map)
         return;
-    if (map->size > 0)
+    if (map->size > 0) {
+        bt_mapped_remove(map->data);
         munmap((void *)(uintptr_t)map->data, map->size);
+    }
+    free(map->name);
     *map = (struct bt_map){ 0 };
 }
 

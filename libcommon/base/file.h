@@ -28,11 +28,12 @@ const char *bt_input_name(const char *path);
  * is stdin. A Git LFS pointer is named as such. The caller frees *data. */
 int bt_file_read(const char *path, size_t limit, char **data, size_t *size, struct bt_err *err);
 
-/* A whole regular file mapped for reading; it must not be cut while mapped. An empty file has data that is
- * not NULL and size 0. A Git LFS pointer is named as such. bt_map_close accepts a zeroed one. */
+/* A whole regular file mapped for reading; one that is cut meanwhile ends the process (mapped.h). An empty file has
+ * data that is not NULL and size 0. A Git LFS pointer is named as such. bt_map_close accepts a zeroed one. */
 struct bt_map {
     const uint8_t *data;
     size_t size;
+    char *name;
 };
 int bt_map_open(struct bt_map *map, const char *path, struct bt_err *err);
 void bt_map_close(struct bt_map *map);
@@ -45,6 +46,7 @@ void bt_map_close(struct bt_map *map);
 struct bt_outfile {
     int fd, dir_fd;
     bool direct, force;
+    bool read_only; /* may be set before finish: nobody is to write to it any more */
     char *path, *temp_name;
     const char *name;        /* last part of path */
     struct bt_outfile *next; /* in the list of those open */
@@ -56,6 +58,8 @@ int bt_outfile_finish(struct bt_outfile *out, struct bt_err *err); /* on failure
 void bt_outfile_close(struct bt_outfile *out);
 /* All of it in one call. */
 int bt_file_write(const char *path, const void *data, size_t size, bool force, struct bt_err *err);
+/* A copy, which replaces what is there; one whose sha256 (hex) is another is no copy (E_INPUT). */
+int bt_file_copy(const char *from, const char *to, const char *sha256, struct bt_err *err);
 
 /* Unlinks the temporary files of every open bt_outfile; called by bt_tool_main before it dies of SIGPIPE. */
 void bt_outfile_abandon_all(void);

@@ -13,6 +13,9 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
+#include "libcommon/base/mem.h"
+
+enum { COPY_BYTES = 1 << 20 };
 
 static struct bt_outfile *open_files;
 static pthread_mutex_t open_files_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -194,12 +197,12 @@ int bt_outfile_write(struct bt_outfile *out, const void *data, size_t size, stru
                          errno == ENOSPC ? "free space and run again" : NULL);
 }
 
-static mode_t file_mode(void)
+static mode_t file_mode(bool read_only)
 {
     mode_t mask = umask(077); /* the only way to read it; what another thread makes meanwhile is private */
 
     umask(mask);
-    return 0666 & ~mask;
+    return (read_only ? 0444 : 0666) & ~mask;
 }
 
 /* Gives the temporary file its name; without force, not over another. 0 or -1 with errno. */
@@ -229,7 +232,7 @@ static int finish_temp(struct bt_outfile *out, struct bt_err *err)
 {
     int closed;
 
-    if ((fsync(out->fd) != 0 && !cannot_sync()) || fchmod(out->fd, file_mode()) != 0)
+    if ((fsync(out->fd) != 0 && !cannot_sync()) || fchmod(out->fd, file_mode(out->read_only)) != 0)
         return bt_fail_errno(err, errno, 1, out->path, "run again");
     if (rename_temp(out) != 0)
         return errno == EEXIST ? refuse_existing(out, err) : bt_fail_errno(err, errno, 1, out->path, NULL);
@@ -290,6 +293,47 @@ int bt_file_write(const char *path, const void *data, size_t size, bool force, s
     if (!rc)
         rc = bt_outfile_finish(&out, err);
     bt_outfile_close(&out);
+    return rc;
+}
+
+static int copy_bytes(int fd, const char *from, struct bt_outfile *out, const char *sha256, struct bt_err *err)
+{
+    struct bt_sha256_state *sha = bt_sha256_new();
+    uint8_t digest[32], *piece = bt_alloc(COPY_BYTES, 1, err);
+    char hex[2 * sizeof digest + 1];
+    ssize_t got = 0;
+    int rc = sha && piece ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: no memory to copy it; free some", from);
+
+    while (!rc && (got = bt_read_full(fd, piece, COPY_BYTES)) > 0) {
+        bt_sha256_add(sha, piece, (size_t)got);
+        rc = bt_outfile_write(out, piece, (size_t)got, err);
+    }
+    if (!rc && got < 0)
+        rc = bt_fail_errno(err, errno, 0, from, NULL);
+    if (!rc) {
+        bt_sha256_value(sha, digest);
+        bt_hex(hex, digest, sizeof digest);
+        if (strcmp(hex, sha256) != 0)
+            rc = bt_fail(err, BT_ERR_INPUT, "%s: sha256 is %s and must be %s; fetch it again", from, hex, sha256);
+    }
+    free(piece);
+    bt_sha256_free(sha);
+    return rc;
+}
+
+int bt_file_copy(const char *from, const char *to, const char *sha256, struct bt_err *err)
+{
+    struct bt_outfile out = { 0 };
+    int fd = -1, rc = bt_input_open(&fd, from, err);
+
+    if (!rc)
+        rc = bt_outfile_open(&out, to, true, err);
+    if (!rc)
+        rc = copy_bytes(fd, from, &out, sha256, err);
+    if (!rc)
+        rc = bt_outfile_finish(&out, err);
+    bt_outfile_close(&out);
+    bt_input_close(fd);
     return rc;
 }
 

@@ -158,6 +158,8 @@ int bt_manifest_load(struct bt_manifest *m, const char *dir, struct bt_err *err)
         rc = bt_json_parse(&root, path, text, size, err);
     if (!rc && !json_is_object(root))
         rc = no_manifest(path, "not an object", err);
+    if (!rc && text[size - 1] != '\n') /* the one byte whose loss JSON does not notice */
+        rc = no_manifest(path, "ends without a newline, so it is cut", err);
     if (!rc)
         rc = load(m, root, path, err);
     if (!rc) {

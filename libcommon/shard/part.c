@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "libcommon/base/file.h"
-#include "libcommon/base/hash.h"
 #include "libcommon/shard/shard_private.h"
 #include "libcommon/stream/frames.h"
 
 #define MAP_FIRST   ((uint64_t)1 << 30)
-#define MAP_LIMIT   ((uint64_t)64 << 30)
+#define MAX_BYTES   ((uint64_t)64 << 30)
 #define BATCH_BYTES ((uint64_t)64 << 20)
 enum { BATCH_RECORDS = 1000 };
 
@@ -30,7 +30,8 @@ struct state {
 
 struct bt_part {
     struct bt_shard_env e;
-    uint64_t first_input, map;
+    uint64_t first_input, map, max_bytes;
+    uint64_t safe_before, committed; /* records: of earlier shards, and of this one */
     struct bt_record *header, *scratch;
     bool has_header;
     struct entry *entries;
@@ -39,9 +40,6 @@ struct bt_part {
     struct state now, done;
     char last_id[BT_MAX_ID + 1], done_id[BT_MAX_ID + 1];
 };
-
-static const char key_header[] = "Mhdr", key_cursor[] = "Mcur", key_end[] = "Mend";
-enum { NAME_BYTES = 4 };
 
 static void take_id(char out[BT_MAX_ID + 1], struct bt_value id)
 {
@@ -57,7 +55,7 @@ static void take_id(char out[BT_MAX_ID + 1], struct bt_value id)
 static int load_cursor(struct bt_part *p, struct bt_err *err)
 {
     int64_t next, n, rejects;
-    int rc = bt_shard_get_record(&p->e, key_cursor, NAME_BYTES, p->scratch, err);
+    int rc = bt_shard_get_record(&p->e, BT_KEY_CURSOR, BT_NAME_KEY, p->scratch, err);
 
     if (rc)
         return rc == BT_END ? BT_OK : rc;
@@ -76,7 +74,7 @@ static int load_cursor(struct bt_part *p, struct bt_err *err)
     return BT_OK;
 }
 
-int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes,
+int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_options *options,
                  struct bt_err *err)
 {
     struct bt_part *p = bt_alloc(1, sizeof *p, err);
@@ -84,8 +82,9 @@ int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, 
 
     if (!p)
         return BT_ERR_MEMORY;
-    p->first_input = p->now.next = first_input;
-    p->map = map_bytes ? map_bytes : MAP_FIRST;
+    p->first_input = p->now.next = options->first_input;
+    p->map = options->map_bytes ? options->map_bytes : MAP_FIRST;
+    p->max_bytes = options->max_bytes ? options->max_bytes : MAX_BYTES;
     if (stat(path, &st) == 0)
         while (p->map < (uint64_t)st.st_size)
             p->map *= 2;
@@ -97,7 +96,7 @@ int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, 
     if (!rc)
         rc = bt_shard_env_write(&p->e, path, p->map, err);
     if (!rc) {
-        rc = bt_shard_get_record(&p->e, key_header, NAME_BYTES, p->header, err);
+        rc = bt_shard_get_record(&p->e, BT_KEY_HEADER, BT_NAME_KEY, p->header, err);
         p->has_header = !rc;
         if (rc == BT_END)
             rc = BT_OK;
@@ -105,6 +104,8 @@ int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, 
     if (!rc)
         rc = load_cursor(p, err);
     p->done = p->now;
+    p->safe_before = options->safe;
+    p->committed = p->now.n;
     strcpy(p->done_id, p->last_id);
     if (rc)
         bt_part_close(p);
@@ -157,8 +158,8 @@ uint64_t bt_part_rejects(const struct bt_part *p)
 
 /* ---- the batch ---- */
 
-static int add_entry(struct bt_part *p, const void *key, size_t key_size, const struct bt_buf *body,
-                     struct bt_err *err)
+static int add_entry(struct bt_part *p, const void *key, size_t key_size, enum bt_format format,
+                     const struct bt_buf *body, struct bt_err *err)
 {
     uint8_t head[BT_VALUE_HEAD];
     int rc = bt_grow(&p->entries, &p->capacity, p->now.entries + 1, sizeof *p->entries, err);
@@ -169,7 +170,7 @@ static int add_entry(struct bt_part *p, const void *key, size_t key_size, const 
     memcpy(entry->key, key, key_size);
     entry->key_size = key_size;
     entry->at = p->bytes.size;
-    bt_value_head(head, body->data, body->size);
+    bt_value_head(head, format, body->data, body->size);
     rc = bt_buf_add(&p->bytes, head, sizeof head, err);
     if (!rc)
         rc = bt_buf_add(&p->bytes, body->data, body->size, err);
@@ -185,7 +186,7 @@ static int add_number(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], uint64
     struct bt_buf body = { number, sizeof number, sizeof number };
 
     bt_put_u64((uint8_t *)number, n);
-    return add_entry(p, id_key, BT_ID_KEY, &body, err);
+    return add_entry(p, id_key, BT_ID_KEY, BT_FORMAT_RAW, &body, err);
 }
 
 static struct entry *find_entry(const struct bt_part *p, const void *key, size_t key_size)
@@ -202,6 +203,7 @@ static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], b
 {
     const struct entry *entry = find_entry(p, id_key, BT_ID_KEY);
     uint8_t record_key[BT_NUMBER_KEY];
+    struct bt_buf space = { 0 };
     const void *body = NULL;
     size_t size = 0;
     MDB_txn *txn = NULL;
@@ -212,7 +214,7 @@ static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], b
 
         if (status)
             return bt_shard_fail(&p->e, status, err);
-        rc = bt_shard_get(&p->e, txn, id_key, BT_ID_KEY, &body, &size, err);
+        rc = bt_shard_get(&p->e, txn, id_key, BT_ID_KEY, &space, &body, &size, err);
     } else {
         body = p->bytes.data + entry->at + BT_VALUE_HEAD;
         size = entry->size - BT_VALUE_HEAD;
@@ -227,7 +229,7 @@ static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], b
             body = p->bytes.data + entry->at + BT_VALUE_HEAD;
             size = entry->size - BT_VALUE_HEAD;
         } else {
-            rc = bt_shard_get(&p->e, txn, record_key, sizeof record_key, &body, &size, err);
+            rc = bt_shard_get(&p->e, txn, record_key, sizeof record_key, &space, &body, &size, err);
         }
     }
     if (!rc) {
@@ -236,6 +238,7 @@ static int compare_earlier(struct bt_part *p, const uint8_t id_key[BT_ID_KEY], b
         *other = !*same;
     }
     mdb_txn_abort(txn);
+    bt_buf_free(&space);
     return rc == BT_END ? BT_OK : rc;
 }
 
@@ -267,7 +270,7 @@ int bt_part_put(struct bt_part *p, const struct bt_record *rec, bool *added, boo
     if (same || *clash)
         return BT_OK;
     bt_number_key(record_key, 'R', p->now.n);
-    rc = add_entry(p, record_key, sizeof record_key, &p->body, err);
+    rc = add_entry(p, record_key, sizeof record_key, BT_FORMAT_MSGPACK, &p->body, err);
     if (!rc)
         rc = add_number(p, id_key, p->now.n, err);
     if (!rc) {
@@ -285,7 +288,7 @@ int bt_part_reject(struct bt_part *p, const struct bt_record *rec, struct bt_err
     int rc = bt_record_encode(rec, &p->body, err);
     bt_number_key(key, 'J', p->now.rejects);
     if (!rc)
-        rc = add_entry(p, key, sizeof key, &p->body, err);
+        rc = add_entry(p, key, sizeof key, BT_FORMAT_MSGPACK, &p->body, err);
     p->now.rejects += !rc;
     return rc;
 }
@@ -300,18 +303,18 @@ static int put_value(struct bt_part *p, MDB_txn *txn, const void *key, size_t ke
     return mdb_put(txn, p->e.dbi, &k, &v, flags);
 }
 
-static int put_named(struct bt_part *p, MDB_txn *txn, const char name[NAME_BYTES + 1],
+static int put_named(struct bt_part *p, MDB_txn *txn, const char name[BT_NAME_KEY + 1],
                      const struct bt_buf *body, struct bt_err *err)
 {
     struct bt_buf value = { 0 };
     uint8_t head[BT_VALUE_HEAD];
 
-    bt_value_head(head, body->data, body->size);
+    bt_value_head(head, BT_FORMAT_MSGPACK, body->data, body->size);
     if (bt_buf_add(&value, head, sizeof head, err) || bt_buf_add(&value, body->data, body->size, err)) {
         bt_buf_free(&value);
         return ENOMEM;
     }
-    int status = put_value(p, txn, name, NAME_BYTES, value.data, value.size, 0);
+    int status = put_value(p, txn, name, BT_NAME_KEY, value.data, value.size, 0);
     bt_buf_free(&value);
     return status;
 }
@@ -332,9 +335,25 @@ static int put_batch(struct bt_part *p, MDB_txn *txn)
     return status;
 }
 
+/* liblmdb reports a short write, which is what a full disk looks like, as EIO. */
+static int commit_failed(const struct bt_part *p, int status, struct bt_err *err)
+{
+    struct statvfs fs;
+
+    if ((status != ENOSPC && status != EDQUOT && status != EIO) || statvfs(p->e.path, &fs) != 0)
+        return bt_shard_fail(&p->e, status, err);
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return bt_fail(
+        err, status == EIO && free_bytes > 2 * BATCH_BYTES ? BT_ERR_IO : BT_ERR_NOSPACE,
+        "%s: %s (%llu MiB free, the next batch needs %llu); free space and run the same command, %llu "
+        "records are safe",
+        p->e.path, strerror(status), (unsigned long long)(free_bytes >> 20),
+        (unsigned long long)(p->done.bytes >> 20) + 1, (unsigned long long)(p->safe_before + p->committed));
+}
+
 /* One transaction: the named value, and with it the batch when there is one. The map doubles until it fits; a
  * full map kills the transaction, and nothing else. */
-static int transact(struct bt_part *p, const char name[NAME_BYTES + 1], const struct bt_buf *body,
+static int transact(struct bt_part *p, const char name[BT_NAME_KEY + 1], const struct bt_buf *body,
                     bool with_batch, struct bt_err *err)
 {
     for (;;) {
@@ -350,11 +369,13 @@ static int transact(struct bt_part *p, const char name[NAME_BYTES + 1], const st
         else
             mdb_txn_abort(txn);
         if (status != MDB_MAP_FULL)
-            return status ? bt_shard_fail(&p->e, status, err) : BT_OK;
-        if (p->map >= MAP_LIMIT)
-            return bt_fail(err, BT_ERR_LMDB_FULL,
-                           "%s: more than 64 GiB in one shard; use a smaller --per-shard", p->e.path);
-        p->map *= 2;
+            return status ? commit_failed(p, status, err) : BT_OK;
+        if (p->map >= p->max_bytes)
+            return bt_fail(
+                err, BT_ERR_LMDB_FULL,
+                "%s: more than %llu MiB in one shard; use a smaller --per-shard, or a larger --max-shard",
+                p->e.path, (unsigned long long)(p->max_bytes >> 20));
+        p->map = p->map < p->max_bytes / 2 ? p->map * 2 : p->max_bytes;
         status = mdb_env_set_mapsize(p->e.env, p->map);
         if (status)
             return bt_shard_fail(&p->e, status, err);
@@ -384,9 +405,10 @@ int bt_part_commit(struct bt_part *p, struct bt_err *err)
     strcpy(p->last_id, p->done_id);
     int rc = encode_cursor(p, err);
     if (!rc)
-        rc = transact(p, key_cursor, &p->body, true, err);
+        rc = transact(p, BT_KEY_CURSOR, &p->body, true, err);
     if (rc)
         return rc;
+    p->committed = p->done.n;
     p->bytes.size = 0;
     p->now.entries = p->now.bytes = p->done.entries = p->done.bytes = 0;
     return BT_OK;
@@ -409,7 +431,7 @@ int bt_part_set_header(struct bt_part *p, const struct bt_record *header, struct
     if (!rc)
         rc = bt_record_encode(p->header, &p->body, err);
     if (!rc)
-        rc = transact(p, key_header, &p->body, false, err);
+        rc = transact(p, BT_KEY_HEADER, &p->body, false, err);
     p->has_header = !rc;
     return rc;
 }
@@ -444,49 +466,7 @@ static int write_end(struct bt_part *p, struct bt_err *err)
     p->body.size = 0;
     if (!rc)
         rc = bt_record_encode(p->scratch, &p->body, err);
-    return rc ? rc : transact(p, key_end, &p->body, false, err);
-}
-
-int bt_shard_describe(const char *path, struct bt_shard_info *info, char **last_id, struct bt_err *err)
-{
-    struct bt_shard_env e = { 0 };
-    struct bt_record *end = bt_record_new();
-    uint8_t digest[32];
-    uint64_t n = 0, content = 0;
-    int rc = end ? bt_shard_env_read(&e, path, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
-
-    if (!rc) {
-        rc = bt_shard_get_record(&e, key_end, NAME_BYTES, end, err);
-        if (rc == BT_END)
-            rc = bt_fail(err, BT_ERR_SHARD, "%s: a shard that was never finished; make it again", path);
-    }
-    if (!rc)
-        rc = bt_shard_content(&e, &n, &content, err);
-    if (!rc) {
-        struct bt_value sum = bt_record_get(end, "content"), id = bt_record_get(end, "last_id");
-
-        if (bt_record_get(end, "n").integer != (int64_t)n || sum.kind != BT_BIN || sum.size != 8 ||
-            bt_get_u64(sum.data) != content)
-            rc = bt_fail(err, BT_ERR_BT_SUM,
-                         "%s: its records do not match the totals at its end; fetch it again", path);
-        info->n = n;
-        info->content = content;
-        info->rejects = (uint64_t)bt_record_get(end, "rejects").integer;
-        info->inputs = (uint64_t)bt_record_get(end, "inputs").integer;
-        if (!rc && last_id && !(*last_id = bt_format("%.*s", (int)id.size, id.data ? id.data : "")))
-            rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
-    }
-    bt_shard_env_close(&e);
-    if (!rc)
-        rc = bt_sha256_file(path, digest, &info->bytes, err);
-    if (!rc) {
-        const char *slash = strrchr(path, '/');
-
-        bt_hex(info->sha256, digest, sizeof digest);
-        snprintf(info->file, sizeof info->file, "%s", slash ? slash + 1 : path);
-    }
-    bt_record_free(end);
-    return rc;
+    return rc ? rc : transact(p, BT_KEY_END, &p->body, false, err);
 }
 
 int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_info *info, struct bt_err *err)
@@ -502,12 +482,13 @@ int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_in
     rc = bt_outfile_open(&out, final_path, false, err);
     if (rc)
         return rc;
+    out.read_only = true;
     int status = mdb_env_copyfd2(p->e.env, out.fd, MDB_CP_COMPACT);
     if (status)
-        rc = bt_shard_fail(&p->e, status, err);
+        rc = commit_failed(p, status, err);
     if (!rc) {
         temp = bt_format("%.*s%s", (int)(out.name - out.path), out.path, out.temp_name);
-        rc = temp ? bt_shard_describe(temp, info, NULL, err)
+        rc = temp ? bt_shard_describe(temp, info, err)
                   : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
     }
     if (!rc) {
@@ -516,12 +497,5 @@ int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_in
     }
     bt_outfile_close(&out);
     free(temp);
-    if (!rc) {
-        mode_t mask = umask(0);
-
-        umask(mask);
-        if (chmod(final_path, 0444 & ~mask) != 0)
-            rc = bt_fail_errno(err, errno, 1, final_path, NULL);
-    }
     return rc;
 }

@@ -4,108 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
+#include "libcommon/base/mapped.h"
+#include "libcommon/shard/pages.h"
 #include "libcommon/shard/shard_private.h"
-
-/* LMDB's meta page, data version 1, 64-bit little-endian: a 16-byte page head, then these. */
-enum {
-    META_BYTES = 152,
-    AT_FLAGS = 10,
-    AT_MAGIC = 16,
-    AT_VERSION = 20,
-    AT_ADDRESS = 24,
-    AT_FREE_DB = 40,
-    AT_MAIN_DB = 88, /* each: pad u32, flags u16, depth u16, four counts u64, root u64 */
-    AT_LAST_PAGE = 136,
-    AT_TXN = 144,
-    P_META = 0x08,
-    DEPTH_LIMIT = 16,
-};
-#define MAGIC   0xBEEFC0DEu
-#define NO_ROOT UINT64_MAX
-
-static uint64_t le(const uint8_t *p, int bytes)
-{
-    uint64_t v = 0;
-
-    for (int i = bytes; i-- > 0;)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static int damaged(const char *path, uint64_t at, const char *what, struct bt_err *err)
-{
-    return bt_fail(err, BT_ERR_LMDB_STRUCT,
-                   "%s:%llu: %s; the file is damaged, cut or hostile: fetch it again", path,
-                   (unsigned long long)at, what);
-}
-
-static int check_meta(const char *path, const uint8_t *p, uint64_t at, uint64_t psize, struct bt_err *err)
-{
-    if (le(p + AT_MAGIC, 4) != MAGIC)
-        return damaged(path, at + AT_MAGIC, "no LMDB file", err);
-    if (le(p + AT_VERSION, 4) != 1)
-        return bt_fail(err, BT_ERR_LMDB_VERSION,
-                       "%s:%llu: LMDB data version %llu, this build reads 1; write it as a stream "
-                       "with 'bt-cat' where it was made and read that here",
-                       path, (unsigned long long)(at + AT_VERSION),
-                       (unsigned long long)le(p + AT_VERSION, 4));
-    if (le(p + AT_FLAGS, 2) != P_META || le(p + AT_ADDRESS, 8) != 0 || le(p + AT_FREE_DB, 4) != psize)
-        return damaged(path, at, "a meta page that LMDB does not write", err);
-    if ((le(p + AT_FREE_DB + 4, 2) & ~0x4000u) != 0x0008 || le(p + AT_MAIN_DB + 4, 2) != 0)
-        return damaged(path, at, "a database of another kind than a shard's", err);
-    return BT_OK;
-}
-
-int bt_shard_check(const char *path, struct bt_err *err)
-{
-    uint8_t first[META_BYTES], second[META_BYTES];
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd < 0)
-        return bt_fail_errno(err, errno, 0, path,
-                             "check the set; its shards must lie beside bt-dataset.json");
-    int rc = BT_OK;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        rc = damaged(path, 0, "not a regular file", err);
-    if (!rc && pread(fd, first, META_BYTES, 0) != META_BYTES)
-        rc = damaged(path, 0, "shorter than one page", err);
-    uint64_t psize = rc ? 0 : le(first + AT_FREE_DB, 4);
-    if (!rc)
-        rc = check_meta(path, first, 0, psize, err);
-    if (!rc && (psize < 4096 || psize > 32768 || (psize & (psize - 1))))
-        rc = damaged(path, AT_FREE_DB, "a page size that LMDB does not have", err);
-    if (!rc && pread(fd, second, META_BYTES, (off_t)psize) != META_BYTES)
-        rc = damaged(path, psize, "the second page is missing", err);
-    if (!rc)
-        rc = check_meta(path, second, psize, psize, err);
-    close(fd);
-    if (rc)
-        return rc;
-    const uint8_t *meta = le(second + AT_TXN, 8) > le(first + AT_TXN, 8) ? second : first;
-    uint64_t last = le(meta + AT_LAST_PAGE, 8), root = le(meta + AT_MAIN_DB + 40, 8), bytes;
-    if (!bt_add_u64(last, 1, &bytes) || !bt_mul_u64(bytes, psize, &bytes) || bytes > (uint64_t)st.st_size)
-        return damaged(path, AT_LAST_PAGE, "pages are missing at the end", err);
-    if (le(meta + AT_MAIN_DB + 6, 2) > DEPTH_LIMIT || (root > last && root != NO_ROOT))
-        return damaged(path, AT_MAIN_DB, "the root of its tree is outside the file", err);
-    return BT_OK;
-}
+#include "libcommon/stream/bytes.h"
+#include "libcommon/stream/walk.h"
 
 int bt_shard_fail(const struct bt_shard_env *e, int status, struct bt_err *err)
 {
-    struct statvfs fs;
-
-    /* liblmdb reports a short write, which is what a full disk looks like, as EIO. */
-    if ((status == ENOSPC || status == EDQUOT || status == EIO) && statvfs(e->path, &fs) == 0)
-        return bt_fail(
-            err, status == EIO && fs.f_bavail > 65536 ? BT_ERR_IO : BT_ERR_NOSPACE,
-            "%s: %s (%llu MiB free); free space and run the same command, what was committed is safe",
-            e->path, strerror(status), (unsigned long long)(fs.f_bavail * fs.f_frsize >> 20));
     if (status == ENOMEM)
         return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for the map; raise the limit on address space",
                        e->path);
@@ -148,27 +58,114 @@ static int open_env(struct bt_shard_env *e, const char *path, unsigned flags, ui
     return rc;
 }
 
+/* Opens the file for the check; the same file must be the one that liblmdb then opens. */
+static int open_checked(struct bt_shard_env *e, const char *path, bool finished, struct stat *st,
+                        struct bt_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return bt_fail_errno(err, errno, 0, path,
+                             "check the set; its shards must lie beside bt-dataset.json");
+    int rc = fstat(fd, st) == 0 ? bt_structure_check(&e->structure, fd, path, finished, err)
+                                : bt_fail_errno(err, errno, 0, path, NULL);
+    close(fd);
+    return rc;
+}
+
+static int check_same_file(const struct bt_shard_env *e, const struct stat *checked, struct bt_err *err)
+{
+    struct stat st;
+    int fd = -1;
+
+    if (mdb_env_get_fd(e->env, &fd) == 0 && fstat(fd, &st) == 0 && st.st_dev == checked->st_dev &&
+        st.st_ino == checked->st_ino)
+        return BT_OK;
+    return bt_fail(err, BT_ERR_SHARD, "%s: another file took its place while it was opened; run again",
+                   e->path);
+}
+
+/* liblmdb does not say where it mapped the file; a value whose place in the file is known does. */
+static int note_map(struct bt_shard_env *e, uint64_t bytes, struct bt_err *err)
+{
+    MDB_val key = { BT_NAME_KEY, (void *)(uintptr_t)BT_KEY_HEADER }, value;
+    MDB_txn *txn = NULL;
+    int status = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
+
+    if (!status)
+        status = mdb_get(txn, e->dbi, &key, &value);
+    if (!status) {
+        e->mapped = (const char *)value.mv_data - e->structure.header_at;
+        bt_mapped_add(e->mapped, bytes, e->path);
+    }
+    mdb_txn_abort(txn);
+    return status ? bt_shard_fail(e, status, err) : BT_OK;
+}
+
+static int load_dict(struct bt_shard_env *e, struct bt_err *err)
+{
+    struct bt_buf space = { 0 };
+    const void *body;
+    size_t size;
+    MDB_txn *txn = NULL;
+    int status = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
+
+    if (status)
+        return bt_shard_fail(e, status, err);
+    int rc = bt_shard_get(e, txn, BT_KEY_DICT, sizeof BT_KEY_DICT - 1, &space, &body, &size, err);
+    if (!rc)
+        rc = bt_buf_add(&e->dict, body, size, err);
+    mdb_txn_abort(txn);
+    bt_buf_free(&space);
+    return rc == BT_END ? BT_OK : rc;
+}
+
 int bt_shard_env_read(struct bt_shard_env *e, const char *path, struct bt_err *err)
 {
     struct stat st;
-    int rc = bt_shard_check(path, err);
+    int rc = open_checked(e, path, true, &st, err);
 
+    if (!rc)
+        rc = open_env(e, path, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, (uint64_t)st.st_size, err);
+    if (!rc)
+        rc = check_same_file(e, &st, err);
+    if (!rc)
+        rc = note_map(e, (uint64_t)st.st_size, err);
+    if (!rc)
+        rc = load_dict(e, err);
     if (rc)
-        return rc;
-    if (stat(path, &st) != 0)
-        return bt_fail_errno(err, errno, 0, path, "check the set");
-    return open_env(e, path, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, (uint64_t)st.st_size, err);
+        bt_shard_env_close(e);
+    return rc;
+}
+
+/* A file without even its meta pages was being made when its writer died: nothing was committed to it. */
+static bool is_stillborn(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < 2 * (off_t)BT_PAGE_SMALLEST;
 }
 
 int bt_shard_env_write(struct bt_shard_env *e, const char *path, uint64_t map_bytes, struct bt_err *err)
 {
-    return open_env(e, path, 0, map_bytes, err);
+    struct stat st;
+    int rc = BT_OK;
+
+    if (is_stillborn(path))
+        unlink(path);
+    if (bt_path_exists(path))
+        rc = open_checked(e, path, false, &st, err);
+    if (rc)
+        bt_context(err, "cannot go on");
+    return rc ? rc : open_env(e, path, 0, map_bytes, err);
 }
 
 void bt_shard_env_close(struct bt_shard_env *e)
 {
+    bt_mapped_remove(e->mapped);
     if (e->env)
         mdb_env_close(e->env);
+    bt_buf_free(&e->dict);
     free(e->path);
     *e = (struct bt_shard_env){ 0 };
 }
@@ -196,51 +193,84 @@ static uint32_t get_crc(const uint8_t *head)
     return (uint32_t)head[4] << 24 | (uint32_t)head[5] << 16 | (uint32_t)head[6] << 8 | head[7];
 }
 
-void bt_value_head(uint8_t head[BT_VALUE_HEAD], const void *body, size_t size)
+void bt_value_head(uint8_t head[BT_VALUE_HEAD], enum bt_format format, const void *body, size_t size)
 {
     uint32_t crc = bt_crc32c(0, body, size);
 
-    memset(head, 0, 4); /* format 0, msgpack */
+    memset(head, 0, 4);
+    head[0] = (uint8_t)format;
     for (int i = 0; i < 4; i++)
         head[4 + i] = (uint8_t)(crc >> (24 - 8 * i));
 }
 
-static int check_value(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value,
-                       const void **body, size_t *size, struct bt_err *err)
+static int value_failed(const struct bt_shard_env *e, const MDB_val *key, int status, const char *what,
+                        struct bt_err *err)
 {
-    const uint8_t *head = value->mv_data;
     char name[2 * 32 + 1];
 
     bt_hex(name, key->mv_data, key->mv_size < 32 ? key->mv_size : 32);
-    if (value->mv_size < BT_VALUE_HEAD ||
-        get_crc(head) != bt_crc32c(0, head + BT_VALUE_HEAD, value->mv_size - BT_VALUE_HEAD))
-        return bt_fail(err, BT_ERR_BT_CRC,
-                       "%s: the value of key %s does not match its checksum; fetch the shard again", e->path,
-                       name);
-    if (head[0] | head[1] | head[2] | head[3])
-        return bt_fail(err, BT_ERR_SHARD,
-                       "%s: the value of key %s has format %u, this build reads 0 (msgpack); use the bt that "
-                       "wrote it",
-                       e->path, name, head[0]);
+    return bt_fail(err, status, "%s: the value of key %s %s", e->path, name, what);
+}
+
+bool bt_value_is_whole(const void *value, size_t size)
+{
+    const uint8_t *head = value;
+
+    return size >= BT_VALUE_HEAD && get_crc(head) == bt_crc32c(0, head + BT_VALUE_HEAD, size - BT_VALUE_HEAD);
+}
+
+static int open_value(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value, bool is_record,
+                      struct bt_buf *space, const void **body, size_t *size, struct bt_err *err)
+{
+    const uint8_t *head = value->mv_data;
+
+    if (!bt_value_is_whole(value->mv_data, value->mv_size))
+        return value_failed(e, key, BT_ERR_BT_CRC, "does not match its checksum; fetch the shard again", err);
+    if (head[0] > BT_FORMAT_RAW || head[1] | head[2] | head[3])
+        return value_failed(e, key, BT_ERR_SHARD,
+                            "has a format that this build does not know; use the bt that wrote it", err);
+    if (is_record && head[0] == BT_FORMAT_RAW)
+        return value_failed(e, key, BT_ERR_SHARD, "is bytes where a record must be; fetch the shard again",
+                            err);
     *body = head + BT_VALUE_HEAD;
     *size = value->mv_size - BT_VALUE_HEAD;
+    if (head[0] == BT_FORMAT_MSGPACK || head[0] == BT_FORMAT_RAW)
+        return BT_OK;
+    bool with_dict = head[0] == BT_FORMAT_DICT;
+    if (with_dict && e->dict.size == 0)
+        return value_failed(e, key, BT_ERR_SHARD, "needs a dictionary that the shard has not; fetch it again",
+                            err);
+    int rc = bt_unpack(space, *body, *size, with_dict ? e->dict.data : NULL, with_dict ? e->dict.size : 0,
+                       BT_MAX_RECORD, err);
+    if (rc)
+        return rc;
+    *body = space->data;
+    *size = space->size;
     return BT_OK;
 }
 
-int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
-                 const void **body, size_t *size, struct bt_err *err)
+static int get_value(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
+                     bool is_record, struct bt_buf *space, const void **body, size_t *size,
+                     struct bt_err *err)
 {
     MDB_val k = { key_size, (void *)(uintptr_t)key }, v;
     int status = mdb_get(txn, e->dbi, &k, &v);
 
     if (status == MDB_NOTFOUND)
         return BT_END;
-    return status ? bt_shard_fail(e, status, err) : check_value(e, &k, &v, body, size, err);
+    return status ? bt_shard_fail(e, status, err) : open_value(e, &k, &v, is_record, space, body, size, err);
+}
+
+int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
+                 struct bt_buf *space, const void **body, size_t *size, struct bt_err *err)
+{
+    return get_value(e, txn, key, key_size, false, space, body, size, err);
 }
 
 int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t key_size, struct bt_record *rec,
                         struct bt_err *err)
 {
+    struct bt_buf space = { 0 };
     const void *body;
     size_t size;
     MDB_txn *txn;
@@ -248,17 +278,18 @@ int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t ke
 
     if (status)
         return bt_shard_fail(e, status, err);
-    int rc = bt_shard_get(e, txn, key, key_size, &body, &size, err);
+    int rc = get_value(e, txn, key, key_size, true, &space, &body, &size, err);
     if (!rc)
         rc = bt_record_decode(rec, body, size, err);
     if (rc && rc != BT_END)
         bt_context(err, "%s", e->path);
     mdb_txn_abort(txn);
+    bt_buf_free(&space);
     return rc;
 }
 
 static int add_record(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value, uint64_t n,
-                      struct bt_xxh64_state *sum, struct bt_err *err)
+                      struct bt_buf *space, struct bt_xxh64_state *sum, struct bt_err *err)
 {
     uint8_t want[BT_NUMBER_KEY], length[4];
     const void *body;
@@ -268,7 +299,7 @@ static int add_record(const struct bt_shard_env *e, const MDB_val *key, const MD
     if (key->mv_size != sizeof want || memcmp(key->mv_data, want, sizeof want) != 0)
         return bt_fail(err, BT_ERR_SHARD, "%s: record %llu is missing; make the shard again", e->path,
                        (unsigned long long)n);
-    int rc = check_value(e, key, value, &body, &size, err);
+    int rc = open_value(e, key, value, true, space, &body, &size, err);
     if (rc)
         return rc;
     for (int i = 0; i < 4; i++)
@@ -285,6 +316,7 @@ int bt_shard_content(const struct bt_shard_env *e, uint64_t *n, uint64_t *conten
     MDB_txn *txn = NULL;
     MDB_cursor *cursor = NULL;
     MDB_val key = { 1, (void *)(uintptr_t) "R" }, value;
+    struct bt_buf space = { 0 };
     uint64_t count = 0;
     int rc = BT_OK, status = 0;
 
@@ -296,7 +328,7 @@ int bt_shard_content(const struct bt_shard_env *e, uint64_t *n, uint64_t *conten
     if (!status)
         status = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     while (!status && !rc) {
-        rc = add_record(e, &key, &value, count, sum, err);
+        rc = add_record(e, &key, &value, count, &space, sum, err);
         count += !rc;
         status = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
@@ -308,6 +340,7 @@ int bt_shard_content(const struct bt_shard_env *e, uint64_t *n, uint64_t *conten
     }
     mdb_cursor_close(cursor);
     mdb_txn_abort(txn);
+    bt_buf_free(&space);
     bt_xxh64_free(sum);
     return rc;
 }

@@ -9,38 +9,49 @@
 #include "libcommon/base/err.h"
 #include "libcommon/base/json.h"
 #include "libcommon/base/mem.h"
+#include "libcommon/shard/structure.h"
 #include "libcommon/stream/record.h"
 
 enum {
     BT_VALUE_HEAD = 8, /* format, three zero bytes, crc32c of the rest */
     BT_ID_KEY = 17,    /* 'I' and 16 bytes of sha256 */
     BT_NUMBER_KEY = 9, /* 'R' or 'J' and a number */
+    BT_NAME_KEY = 4,
     BT_MAX_ID = 1024,
 };
+#define BT_KEY_HEADER "Mhdr"
+#define BT_KEY_CURSOR "Mcur"
+#define BT_KEY_DICT   "Mdict"
+#define BT_KEY_END    "Mend"
+
+enum bt_format { BT_FORMAT_MSGPACK, BT_FORMAT_ZSTD, BT_FORMAT_DICT, BT_FORMAT_RAW };
 
 /* ---- shard_env.c: one LMDB file ---- */
 struct bt_shard_env {
     MDB_env *env;
     MDB_dbi dbi;
     char *path;
+    struct bt_structure structure; /* of the file when it was opened */
+    struct bt_buf dict;            /* for values of format 2 */
+    const void *mapped;
 };
-/* A finished shard, read-only and without locks, after the checks of bt_shard_check. */
+/* A finished shard, read-only and without locks, after the check of structure.h. */
 int bt_shard_env_read(struct bt_shard_env *e, const char *path, struct bt_err *err);
 /* A shard in the making. */
 int bt_shard_env_write(struct bt_shard_env *e, const char *path, uint64_t map_bytes, struct bt_err *err);
 void bt_shard_env_close(struct bt_shard_env *e);
-/* Both meta pages of a file, so that LMDB opens neither another version nor a cut file (formats.md 2.3, 1-3).
- */
-int bt_shard_check(const char *path, struct bt_err *err);
 int bt_shard_fail(const struct bt_shard_env *e, int mdb_status, struct bt_err *err);
 
 void bt_number_key(uint8_t key[BT_NUMBER_KEY], char letter, uint64_t number);
 void bt_id_key(uint8_t key[BT_ID_KEY], const void *id, size_t size);
 /* A value's 8 bytes in front of its body. */
-void bt_value_head(uint8_t head[BT_VALUE_HEAD], const void *body, size_t size);
-/* The body of a value, checked; it lives as long as the transaction. BT_END when the key is not there. */
+void bt_value_head(uint8_t head[BT_VALUE_HEAD], enum bt_format format, const void *body, size_t size);
+/* Whether the checksum in its head is that of its body. */
+bool bt_value_is_whole(const void *value, size_t size);
+/* The body of a value, checked and unpacked; it lives as long as the transaction and `space`, which the
+ * caller frees. BT_END when the key is not there. */
 int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
-                 const void **body, size_t *size, struct bt_err *err);
+                 struct bt_buf *space, const void **body, size_t *size, struct bt_err *err);
 /* Key and record in a transaction of its own; BT_END when it is not there. */
 int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t key_size, struct bt_record *rec,
                         struct bt_err *err);
@@ -67,12 +78,28 @@ int bt_manifest_add(struct bt_manifest *m, const struct bt_shard_info *info, str
 int bt_manifest_save(const struct bt_manifest *m, const char *dir, uint64_t repeated, struct bt_err *err);
 void bt_manifest_free(struct bt_manifest *m);
 
+/* ---- describe.c: what a finished shard says of itself ---- */
+
+/* n, content, rejects and inputs as `M end` has them; *last_id, which the caller frees, may be NULL. */
+int bt_shard_totals(const struct bt_shard_env *e, struct bt_shard_info *info, char **last_id,
+                    struct bt_err *err);
+/* The whole shard checked: totals, records, rejects and index; with size and sha256 of its file. header may
+ * be NULL. */
+int bt_shard_describe(const char *path, struct bt_shard_info *info, struct bt_err *err);
+/* Schema and `must` of a shard are those of its set. */
+int bt_shard_belongs(const struct bt_shard_env *e, const struct bt_record *header, struct bt_err *err);
+
 /* repeated.c: how many ids lie in more than one shard. */
 int bt_shards_repeated(const char *dir, const struct bt_manifest *m, uint64_t *repeated, struct bt_err *err);
 
 /* ---- part.c: the shard being written ---- */
 struct bt_part;
-int bt_part_open(struct bt_part **part, const char *path, uint64_t first_input, uint64_t map_bytes,
+struct bt_part_options {
+    uint64_t first_input;
+    uint64_t safe;                 /* records in finished shards, for messages */
+    uint64_t map_bytes, max_bytes; /* as in shard_write.h */
+};
+int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_options *options,
                  struct bt_err *err);
 const struct bt_record *bt_part_header(const struct bt_part *part); /* NULL: it is new */
 int bt_part_set_header(struct bt_part *part, const struct bt_record *header, struct bt_err *err);
@@ -90,7 +117,4 @@ uint64_t bt_part_rejects(const struct bt_part *part);
 int bt_part_finish(struct bt_part *part, const char *final_path, struct bt_shard_info *info,
                    struct bt_err *err);
 void bt_part_close(struct bt_part *part); /* commits what is marked, if it can */
-/* Checks a finished shard and describes it; *last_id (freed by the caller) may be NULL. */
-int bt_shard_describe(const char *path, struct bt_shard_info *info, char **last_id, struct bt_err *err);
-
 #endif

@@ -1,11 +1,14 @@
 /* Reading a set by index, from any number of threads. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/base/hash.h"
 #include "libcommon/shard/shard.h"
 #include "libcommon/shard/shard_private.h"
 #include "libcommon/stream/reader_private.h"
@@ -19,7 +22,7 @@ struct open_shard {
 };
 
 struct bt_shard_set {
-    char *dir;
+    char *dir, *staged; /* staged: a copy that is read instead */
     struct bt_manifest m;
     char schema[80];
     pthread_mutex_t lock; /* over what follows */
@@ -27,16 +30,46 @@ struct bt_shard_set {
     uint64_t open, clock;
 };
 
+static int no_memory(const char *place, struct bt_err *err)
+{
+    return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", place);
+}
+
+bool bt_path_is_shard(const char *path)
+{
+    static const uint8_t magic[4] = { 0xDE, 0xC0, 0xEF, 0xBE };
+    size_t size = strlen(path);
+    uint8_t head[20];
+    struct stat st;
+
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    if ((size > 4 && strcmp(path + size - 4, ".mdb") == 0) ||
+        (size > 5 && strcmp(path + size - 5, ".part") == 0))
+        return true;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && pread(fd, head, sizeof head, 0) == sizeof head && memcmp(head + 16, magic, 4) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+/* Where shard k is read from. */
+static char *shard_path(const struct bt_shard_set *s, uint64_t k)
+{
+    return bt_format("%s/%s", s->staged ? s->staged : s->dir, s->m.shards[k].file);
+}
+
 static int check_sizes(struct bt_shard_set *s, struct bt_err *err)
 {
     int rc = BT_OK;
 
     for (uint64_t k = 0; !rc && k < s->m.count; k++) {
-        char *path = bt_format("%s/%s", s->dir, s->m.shards[k].file);
+        char *path = shard_path(s, k);
         struct stat st;
 
         if (!path)
-            return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", s->dir);
+            return no_memory(s->dir, err);
         if (stat(path, &st) != 0)
             rc = bt_fail_errno(err, errno, 0, path, "the manifest names it: fetch it, or make the set again");
         else if ((uint64_t)st.st_size != s->m.shards[k].bytes)
@@ -47,7 +80,7 @@ static int check_sizes(struct bt_shard_set *s, struct bt_err *err)
     return rc;
 }
 
-static int load(struct bt_shard_set *s, bool allow_partial, struct bt_err *err)
+static int load_manifest(struct bt_shard_set *s, bool allow_partial, struct bt_err *err)
 {
     int rc = bt_manifest_load(&s->m, s->dir, err);
 
@@ -62,18 +95,56 @@ static int load(struct bt_shard_set *s, bool allow_partial, struct bt_err *err)
                      "%s: the set is not complete; run the command that makes it again, or take what is "
                      "there with --allow-partial",
                      s->dir);
+    return rc ? rc : check_sizes(s, err);
+}
+
+/* A shard by itself: what a manifest would say, it says. */
+static int load_shard(struct bt_shard_set *s, const char *path, struct bt_err *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct bt_shard_env e = { 0 };
+    struct bt_shard_info info = { .n = 0 };
+    struct stat st;
+    int rc = bt_shard_env_read(&e, path, err);
+
+    if (!rc && (strlen(name) >= sizeof info.file || stat(path, &st) != 0))
+        rc = bt_fail(err, BT_ERR_NOINPUT, "%s: too long a name; give it one like shard-000000.mdb", path);
+    if (!rc)
+        rc = bt_shard_totals(&e, &info, NULL, err);
+    if (!rc)
+        rc = bt_shard_get_record(&e, BT_KEY_HEADER, BT_NAME_KEY, s->m.header, err);
+    if (!rc) {
+        strcpy(info.file, name);
+        info.bytes = (uint64_t)st.st_size;
+        snprintf(s->m.identity, sizeof s->m.identity, "%016llx", (unsigned long long)info.content);
+        rc = bt_manifest_add(&s->m, &info, err);
+    }
+    bt_shard_env_close(&e);
+    return rc;
+}
+
+static int load(struct bt_shard_set *s, const char *path, bool allow_partial, struct bt_err *err)
+{
+    bool alone = bt_path_is_shard(path);
+    const char *slash = strrchr(path, '/');
+    int rc = BT_OK;
+
+    s->m.header = alone ? bt_record_new() : NULL;
+    s->dir = !alone  ? bt_format("%s", path)
+             : slash ? bt_format("%.*s", (int)(slash - path) + (slash == path), path)
+                     : bt_format(".");
+    if (!s->dir || (alone && !s->m.header))
+        return no_memory(path, err);
+    rc = alone ? load_shard(s, path, err) : load_manifest(s, allow_partial, err);
     if (rc)
         return rc;
     struct bt_value schema = bt_record_get(s->m.header, "schema");
-    if (schema.size >= sizeof s->schema)
-        return bt_fail(err, BT_ERR_SHARD, "%s: a schema with too long a name; make the set again", s->dir);
+    if (schema.kind != BT_STR || schema.size >= sizeof s->schema)
+        return bt_fail(err, BT_ERR_SHARD, "%s: a schema with no name or too long a one; make the set again",
+                       path);
     memcpy(s->schema, schema.data, schema.size);
-    rc = check_sizes(s, err);
-    if (!rc) {
-        s->shards = bt_alloc(s->m.count, sizeof *s->shards, err);
-        rc = s->shards ? BT_OK : BT_ERR_MEMORY;
-    }
-    return rc;
+    s->shards = bt_alloc(s->m.count, sizeof *s->shards, err);
+    return s->shards ? BT_OK : BT_ERR_MEMORY;
 }
 
 int bt_shard_set_open(struct bt_shard_set **set, const char *path, bool allow_partial, struct bt_err *err)
@@ -83,8 +154,7 @@ int bt_shard_set_open(struct bt_shard_set **set, const char *path, bool allow_pa
     if (!s)
         return BT_ERR_MEMORY;
     pthread_mutex_init(&s->lock, NULL);
-    s->dir = bt_format("%s", path);
-    int rc = s->dir ? load(s, allow_partial, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+    int rc = load(s, path, allow_partial, err);
     if (rc)
         bt_shard_set_close(s);
     else
@@ -101,6 +171,7 @@ void bt_shard_set_close(struct bt_shard_set *s)
     free(s->shards);
     bt_manifest_free(&s->m);
     pthread_mutex_destroy(&s->lock);
+    free(s->staged);
     free(s->dir);
     free(s);
 }
@@ -168,6 +239,29 @@ static void close_one(struct bt_shard_set *s)
     }
 }
 
+/* Opens shard k, which has to be the one that the manifest means. */
+static int open_shard(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
+{
+    const struct bt_shard_info *want = &s->m.shards[k];
+    struct bt_shard_env *e = &s->shards[k].e;
+    struct bt_shard_info info = { .n = 0 };
+    char *path = shard_path(s, k);
+    int rc = path ? bt_shard_env_read(e, path, err) : no_memory(s->dir, err);
+
+    free(path);
+    if (rc)
+        return rc;
+    rc = bt_shard_totals(e, &info, NULL, err);
+    if (!rc)
+        rc = bt_shard_belongs(e, s->m.header, err);
+    if (!rc && (info.n != want->n || info.content != want->content))
+        rc = bt_fail(err, BT_ERR_SHARD, "%s: holds other records than its manifest says; fetch the set again",
+                     e->path);
+    if (rc)
+        bt_shard_env_close(e);
+    return rc;
+}
+
 static int take(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
 {
     struct open_shard *shard = &s->shards[k];
@@ -175,14 +269,10 @@ static int take(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
 
     pthread_mutex_lock(&s->lock);
     if (!shard->e.env) {
-        char *path = bt_format("%s/%s", s->dir, s->m.shards[k].file);
-
         if (s->open >= OPEN_AT_ONCE)
             close_one(s);
-        rc = path ? bt_shard_env_read(&shard->e, path, err)
-                  : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", s->dir);
+        rc = open_shard(s, k, err);
         s->open += !rc;
-        free(path);
     }
     if (!rc) {
         shard->users++;
@@ -217,4 +307,72 @@ int bt_shard_set_read(struct bt_shard_set *s, uint64_t index, struct bt_record *
                      s->m.shards[k].file, (unsigned long long)(index - s->m.shards[k].first));
     give_back(s, k);
     return rc;
+}
+
+/* ---- the whole set ---- */
+
+static int differs(const char *path, const char *what, struct bt_err *err)
+{
+    return bt_fail(err, BT_ERR_SHARD, "%s: %s differs from its manifest; fetch it again", path, what);
+}
+
+int bt_shard_set_verify(struct bt_shard_set *s, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    for (uint64_t k = 0; !rc && k < s->m.count; k++) {
+        const struct bt_shard_info *want = &s->m.shards[k];
+        struct bt_shard_info info = { .n = 0 };
+        char *path = shard_path(s, k);
+
+        rc = path ? open_shard(s, k, err) : no_memory(s->dir, err);
+        if (!rc)
+            bt_shard_env_close(&s->shards[k].e);
+        if (!rc)
+            rc = bt_shard_describe(path, &info, err);
+        if (!rc && want->sha256[0] && strcmp(info.sha256, want->sha256) != 0)
+            rc = differs(path, "sha256", err);
+        if (!rc && (info.rejects != want->rejects || info.inputs != want->inputs))
+            rc = differs(path, "number of inputs or rejects", err);
+        free(path);
+    }
+    return rc;
+}
+
+/* One shard copied beneath its name, unless it is there already; either is read to the end for its sha256. */
+static int stage_shard(const struct bt_shard_info *info, const char *from, const char *to, struct bt_err *err)
+{
+    uint8_t digest[32];
+    char hex[65];
+    uint64_t bytes = 0;
+
+    if (bt_path_exists(to) && !bt_sha256_file(to, digest, &bytes, NULL)) {
+        bt_hex(hex, digest, sizeof digest);
+        if (strcmp(hex, info->sha256) == 0)
+            return BT_OK;
+    }
+    return bt_file_copy(from, to, info->sha256, err);
+}
+
+int bt_shard_set_stage(struct bt_shard_set *s, const char *dir, struct bt_err *err)
+{
+    if (s->m.count == 1 && !s->m.shards[0].sha256[0])
+        return BT_OK; /* a shard by itself: nothing says what its sha256 must be */
+    char *staged = bt_format("%s/%.16s.lmdb", dir, s->m.identity);
+    int rc = staged ? bt_make_dirs(staged, err) : no_memory(dir, err);
+
+    for (uint64_t k = 0; !rc && k < s->m.count; k++) {
+        char *from = shard_path(s, k), *to = bt_format("%s/%s", staged, s->m.shards[k].file);
+
+        rc = from && to ? stage_shard(&s->m.shards[k], from, to, err) : no_memory(dir, err);
+        free(from);
+        free(to);
+    }
+    if (rc) {
+        free(staged);
+        return rc;
+    }
+    free(s->staged);
+    s->staged = staged;
+    return BT_OK;
 }

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
 #include "libcommon/base/log.h"
+#include "libcommon/shard/lock.h"
 #include "libcommon/shard/shard_private.h"
 #include "libcommon/stream/frames.h"
 #include "libcommon/stream/record_private.h"
@@ -19,9 +19,10 @@
 
 struct bt_shard_writer {
     char *dir;
-    uint64_t per_shard, map_bytes;
+    struct bt_shard_writer_options o;
     bool replace; /* a complete set that --force gives up at begin */
-    int lock_fd;
+    bool over;    /* nothing is left to do in .ingest */
+    struct bt_lock lock;
     struct bt_manifest m;      /* of the finished shards; m.complete: nothing is left to do */
     struct bt_record *earlier; /* header of an earlier run; NULL: there was none */
     struct bt_part *part;      /* of shard m.count; NULL until needed */
@@ -84,118 +85,82 @@ static int check_directory(const char *dir, struct bt_err *err)
     return rc;
 }
 
-/* An open-file-description lock: it goes when its holder does, however that ends. */
-static int lock(struct bt_shard_writer *w, struct bt_err *err)
+static int take_lock(struct bt_shard_writer *w, bool break_lock, struct bt_err *err)
 {
-    struct flock want = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char *dir = bt_format("%s/.ingest", w->dir), *path = bt_format("%s/.ingest/lock-0", w->dir);
-    char owner[300] = "", host[200] = "?";
     int rc = dir && path ? bt_make_dirs(dir, err) : no_memory(w->dir, err);
 
-    if (!rc) {
-        w->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (w->lock_fd < 0)
-            rc = bt_fail_errno(err, errno, 1, path, NULL);
-    }
-    if (!rc && fcntl(w->lock_fd, F_OFD_SETLK, &want) != 0) {
-        if (errno == EAGAIN || errno == EACCES) {
-            ssize_t n = pread(w->lock_fd, owner, sizeof owner - 1, 0);
-
-            rc = bt_fail(err, BT_ERR_LOCKED, "%s: being written by %s; wait for it", w->dir,
-                         n > 0 ? bt_quote(owner, (size_t)n) : "another process");
-        } else {
-            rc = bt_fail_errno(err, errno, 1, path, "write the set on a file system with locks");
-        }
-    }
-    struct stat locked, named;
-    if (!rc && (fstat(w->lock_fd, &locked) != 0 || stat(path, &named) != 0 || locked.st_ino != named.st_ino))
-        rc = bt_fail(err, BT_ERR_LOCKED, "%s: another writer has just ended; run again", w->dir);
-    if (!rc) {
-        gethostname(host, sizeof host - 1);
-        snprintf(owner, sizeof owner, "%s pid %ld", host, (long)getpid());
-        if (ftruncate(w->lock_fd, 0) != 0 || pwrite(w->lock_fd, owner, strlen(owner), 0) < 0)
-            rc = bt_fail_errno(err, errno, 1, path, NULL);
-    }
+    if (!rc)
+        rc = bt_lock_take(&w->lock, path, w->dir, break_lock, err);
     free(dir);
     free(path);
     return rc;
 }
 
-static int read_header(const char *path, struct bt_record **header, struct bt_err *err)
+static bool same_totals(const struct bt_shard_info *a, const struct bt_shard_info *b)
+{
+    return a->n == b->n && a->content == b->content && a->rejects == b->rejects && a->inputs == b->inputs;
+}
+
+/* A finished shard is kept when it is what the manifest says, and else, as when the manifest does not know it
+ * yet, checked as a whole. */
+static int adopt_shard(struct bt_shard_writer *w, const char *path, const struct bt_shard_info *known,
+                       struct bt_err *err)
 {
     struct bt_shard_env e = { 0 };
-    struct bt_record *rec = bt_record_new();
-    int rc = rec ? bt_shard_env_read(&e, path, err) : no_memory(path, err);
+    struct bt_shard_info info = { .n = 0 };
+    struct bt_record *header = w->earlier ? NULL : bt_record_new();
+    struct stat st;
+    int rc = w->earlier || header ? bt_shard_env_read(&e, path, err) : no_memory(path, err);
 
+    free(w->last_id);
+    w->last_id = NULL;
     if (!rc)
-        rc = bt_shard_get_record(&e, "Mhdr", 4, rec, err);
-    if (rc == BT_END)
-        rc = bt_fail(err, BT_ERR_SHARD, "%s: a shard without its header; make it again", path);
+        rc = bt_shard_totals(&e, &info, &w->last_id, err);
+    if (!rc && w->earlier)
+        rc = bt_shard_belongs(&e, w->earlier, err);
+    if (!rc && known && same_totals(&info, known) && stat(path, &st) == 0 &&
+        (uint64_t)st.st_size == known->bytes)
+        info = *known;
+    else if (!rc)
+        rc = bt_shard_describe(path, &info, err);
+    if (!rc && header)
+        rc = bt_shard_get_record(&e, BT_KEY_HEADER, BT_NAME_KEY, header, err);
+    if (!rc && header) {
+        w->earlier = header;
+        header = NULL;
+    }
+    if (!rc)
+        rc = bt_manifest_add(&w->m, &info, err);
     bt_shard_env_close(&e);
-    if (rc)
-        bt_record_free(rec);
-    else
-        *header = rec;
+    bt_record_free(header);
     return rc;
 }
 
-/* Finished shards are kept; one that the manifest does not know yet is checked and adopted. */
 static int adopt_shards(struct bt_shard_writer *w, const struct bt_manifest *known, struct bt_err *err)
 {
     int rc = BT_OK;
 
     for (uint64_t k = 0; !rc; k++) {
-        struct bt_shard_info info = { .n = 0 };
         char *path = shard_path(w, k, err);
-        struct stat st;
 
         if (!path)
             return BT_ERR_MEMORY;
-        if (stat(path, &st) != 0) {
-            free(path);
-            break;
-        }
-        if (k < known->count && known->shards[k].bytes == (uint64_t)st.st_size)
-            info = known->shards[k];
-        else
-            rc = bt_shard_describe(path, &info, NULL, err);
-        if (!rc)
-            rc = bt_manifest_add(&w->m, &info, err);
-        if (!rc && k == 0)
-            rc = read_header(path, &w->earlier, err);
+        bool there = bt_path_exists(path);
+        if (there)
+            rc = adopt_shard(w, path, k < known->count ? &known->shards[k] : NULL, err);
         free(path);
+        if (!there)
+            break;
     }
-    return rc;
-}
-
-static int find_last_id(struct bt_shard_writer *w, struct bt_err *err)
-{
-    struct bt_record *end = bt_record_new();
-    struct bt_shard_env e = { 0 };
-    char *path = shard_path(w, w->m.count - 1, err);
-    int rc = end && path ? bt_shard_env_read(&e, path, err) : no_memory(w->dir, err);
-
-    if (!rc)
-        rc = bt_shard_get_record(&e, "Mend", 4, end, err);
-    if (!rc) {
-        struct bt_value id = bt_record_get(end, "last_id");
-
-        free(w->last_id);
-        w->last_id = bt_format("%.*s", (int)id.size, id.data ? id.data : "");
-    }
-    if (!rc && !w->last_id)
-        rc = no_memory(w->dir, err);
-    bt_shard_env_close(&e);
-    bt_record_free(end);
-    free(path);
     return rc;
 }
 
 static int open_part(struct bt_shard_writer *w, struct bt_err *err)
 {
     char *path = part_path(w, w->m.count, err);
-    int rc =
-        path ? bt_part_open(&w->part, path, w->m.count * w->per_shard, w->map_bytes, err) : BT_ERR_MEMORY;
+    struct bt_part_options o = { w->m.count * w->o.per_shard, w->m.n, w->o.map_bytes, w->o.max_bytes };
+    int rc = path ? bt_part_open(&w->part, path, &o, err) : BT_ERR_MEMORY;
 
     free(path);
     return rc;
@@ -217,11 +182,12 @@ static int look(struct bt_shard_writer *w, bool force, struct bt_err *err)
     bt_manifest_free(&known);
     if (rc || w->replace)
         return rc;
-    if (w->m.count > 0)
-        rc = find_last_id(w, err);
-    w->resume_at = w->m.count > 0 ? (w->m.count - 1) * w->per_shard + w->m.shards[w->m.count - 1].inputs : 0;
-    char *path = rc ? NULL : part_path(w, w->m.count, err);
-    if (path && bt_path_exists(path) && !w->m.complete) {
+    w->resume_at =
+        w->m.count > 0 ? (w->m.count - 1) * w->o.per_shard + w->m.shards[w->m.count - 1].inputs : 0;
+    char *path = part_path(w, w->m.count, err);
+    if (!path)
+        return BT_ERR_MEMORY;
+    if (bt_path_exists(path) && !w->m.complete) {
         rc = open_part(w, err);
         if (!rc && bt_part_header(w->part) && !w->earlier) {
             w->earlier = bt_record_new();
@@ -235,16 +201,15 @@ static int look(struct bt_shard_writer *w, bool force, struct bt_err *err)
     return rc;
 }
 
-int bt_shard_writer_open(struct bt_shard_writer **writer, const char *path, uint64_t per_shard, bool force,
-                         uint64_t map_bytes, struct bt_err *err)
+int bt_shard_writer_open(struct bt_shard_writer **writer, const char *path,
+                         const struct bt_shard_writer_options *options, struct bt_err *err)
 {
     struct bt_shard_writer *w = bt_alloc(1, sizeof *w, err);
 
     if (!w)
         return BT_ERR_MEMORY;
-    w->lock_fd = -1;
-    w->per_shard = per_shard;
-    w->map_bytes = map_bytes;
+    w->lock.fd = -1;
+    w->o = *options;
     w->dir = bt_format("%s", path);
     w->last_id = bt_format("%s", "");
     w->m.header = bt_record_new();
@@ -252,9 +217,9 @@ int bt_shard_writer_open(struct bt_shard_writer **writer, const char *path, uint
     if (!rc)
         rc = check_directory(path, err);
     if (!rc)
-        rc = lock(w, err);
+        rc = take_lock(w, options->break_lock, err);
     if (!rc)
-        rc = look(w, force, err);
+        rc = look(w, options->force, err);
     if (rc)
         bt_shard_writer_close(w);
     else
@@ -277,10 +242,9 @@ void bt_shard_writer_close(struct bt_shard_writer *w)
     if (!w)
         return;
     bt_part_close(w->part);
-    if (w->m.complete && w->lock_fd >= 0)
+    if ((w->m.complete || w->over) && w->lock.fd >= 0)
         remove_ingest(w);
-    if (w->lock_fd >= 0)
-        close(w->lock_fd);
+    bt_lock_release(&w->lock);
     bt_record_free(w->earlier);
     bt_manifest_free(&w->m);
     free(w->last_id);
@@ -295,8 +259,8 @@ uint64_t bt_shard_writer_resume_at(const struct bt_shard_writer *w)
 
 const char *bt_shard_writer_last_id(const struct bt_shard_writer *w)
 {
-    return w->part && bt_part_next(w->part) > w->m.count * w->per_shard ? bt_part_last_id(w->part)
-                                                                        : w->last_id;
+    return w->part && bt_part_next(w->part) > w->m.count * w->o.per_shard ? bt_part_last_id(w->part)
+                                                                          : w->last_id;
 }
 
 uint64_t bt_shard_writer_written(const struct bt_shard_writer *w)
@@ -418,7 +382,7 @@ int bt_shard_writer_begin(struct bt_shard_writer *w, const struct bt_record *hea
         rc = compare_headers(w, header, err);
     if (!rc && !w->m.complete && w->m.count == 0)
         rc = ensure_part(w, err);
-    if (!rc && w->part && bt_part_next(w->part) >= (w->m.count + 1) * w->per_shard)
+    if (!rc && w->part && bt_part_next(w->part) >= (w->m.count + 1) * w->o.per_shard)
         rc = finish_part(w, err); /* the run before was stopped between its last input and its name */
     return rc;
 }
@@ -460,7 +424,7 @@ int bt_shard_writer_input_done(struct bt_shard_writer *w, uint64_t input, struct
                      (unsigned long long)input, (unsigned long long)bt_part_next(w->part));
     if (!rc)
         rc = bt_part_mark(w->part, input + 1, err);
-    if (!rc && (input + 1) % w->per_shard == 0)
+    if (!rc && (input + 1) % w->o.per_shard == 0)
         rc = finish_part(w, err);
     return rc;
 }
@@ -527,7 +491,7 @@ static int export_rejects(struct bt_shard_writer *w, struct bt_err *err)
     return rc;
 }
 
-int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err)
+int bt_shard_writer_finish(struct bt_shard_writer *w, bool partial, struct bt_err *err)
 {
     uint64_t repeated = 0;
     int rc = BT_OK;
@@ -536,16 +500,17 @@ int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err)
         return BT_OK;
     if (w->part || w->m.count == 0)
         rc = ensure_part(w, err);
-    if (!rc && w->part && (bt_part_next(w->part) > w->m.count * w->per_shard || w->m.count == 0))
+    if (!rc && w->part && (bt_part_next(w->part) > w->m.count * w->o.per_shard || w->m.count == 0))
         rc = finish_part(w, err);
     if (!rc)
         rc = export_rejects(w, err);
     if (!rc)
         rc = bt_shards_repeated(w->dir, &w->m, &repeated, err);
     if (!rc) {
-        w->m.complete = true;
+        w->m.complete = !partial;
         rc = bt_manifest_save(&w->m, w->dir, repeated, err);
-        w->m.complete = !rc;
+        w->m.complete = w->m.complete && !rc;
+        w->over = !rc;
     }
     if (!rc && repeated > 0)
         bt_warn("%s: %llu ids are in more than one shard; see 'repeated_ids' in its manifest", w->dir,

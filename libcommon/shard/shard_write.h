@@ -11,10 +11,16 @@
 
 struct bt_shard_writer;
 
-/* Locks the directory (made if need be), looks at what an earlier run left, and finds where to go on. force:
- * what is there may be replaced by begin. map_bytes: 0, or the first size of the map, for tests. */
-int bt_shard_writer_open(struct bt_shard_writer **w, const char *path, uint64_t per_shard, bool force,
-                         uint64_t map_bytes, struct bt_err *err);
+struct bt_shard_writer_options {
+    uint64_t per_shard;
+    uint64_t max_bytes; /* of one shard; 0: 64 GiB */
+    uint64_t map_bytes; /* the first size of the map, for tests; 0: 1 GiB */
+    bool force;         /* what is there may be replaced by begin */
+    bool break_lock;    /* another writer is believed to be gone */
+};
+/* Locks the directory (made if need be), looks at what an earlier run left, and finds where to go on. */
+int bt_shard_writer_open(struct bt_shard_writer **w, const char *path,
+                         const struct bt_shard_writer_options *options, struct bt_err *err);
 /* The header {bt_shard, schema, must, prov, per_shard} of this run. An earlier run with another one is
  * E_EXISTS, with other inputs E_INPUT_CHANGED, or replaced under force. Before anything else. */
 int bt_shard_writer_begin(struct bt_shard_writer *w, const struct bt_record *header, struct bt_err *err);
@@ -26,7 +32,8 @@ int bt_shard_writer_put(struct bt_shard_writer *w, const struct bt_record *rec, 
                         struct bt_err *err);
 int bt_shard_writer_reject(struct bt_shard_writer *w, const struct bt_record *entry, struct bt_err *err);
 int bt_shard_writer_input_done(struct bt_shard_writer *w, uint64_t input, struct bt_err *err);
-int bt_shard_writer_finish(struct bt_shard_writer *w, struct bt_err *err);
+/* partial: the set does not become complete. */
+int bt_shard_writer_finish(struct bt_shard_writer *w, bool partial, struct bt_err *err);
 /* Over all shards and runs. */
 uint64_t bt_shard_writer_written(const struct bt_shard_writer *w);
 uint64_t bt_shard_writer_rejected(const struct bt_shard_writer *w);

@@ -1,5 +1,5 @@
-/* The bytes under a stream: a source that undoes zstd and a sink that may do it. Private to stream.
- * zstd's one home is source.c and sink.c. Source: formats.md 1.4, 1.5. */
+/* The bytes under a stream: a source that undoes zstd and a sink that may do it. Private to stream and shard.
+ * zstd's one home is source.c, sink.c and unpack.c. Source: formats.md 1.4, 1.5. */
 #ifndef BT_STREAM_BYTES_H
 #define BT_STREAM_BYTES_H
 
@@ -8,6 +8,15 @@
 #include <stdint.h>
 
 #include "libcommon/base/err.h"
+#include "libcommon/base/mem.h"
+
+enum { BT_WINDOW_LOG = 27, BT_FREE_BYTES = 16 << 20, BT_RATIO_LIMIT = 2000 };
+
+/* More than 2000:1 beyond the first 16 MiB is no data. */
+static inline bool bt_expands_too_far(uint64_t expanded, uint64_t packed)
+{
+    return expanded > BT_FREE_BYTES && (expanded - BT_FREE_BYTES) / BT_RATIO_LIMIT > packed;
+}
 
 /* Segments one behind another, each plain or compressed, told apart by their first bytes. Several files read
  * as one, but none may end within a segment; `paths` must outlive the source. "-" is stdin. */
@@ -31,5 +40,10 @@ int bt_sink_mark(struct bt_sink *sink, bool last, struct bt_err *err);
 int bt_sink_finish(struct bt_sink *sink, struct bt_err *err);
 bool bt_sink_direct(const struct bt_sink *sink); /* someone may be reading already */
 void bt_sink_close(struct bt_sink *sink);
+
+/* One zstd frame and nothing else, unpacked into out, which is emptied first; dict may be NULL. Errors: E_ZSTD,
+ * E_BOMB, E_LIMIT (more than `limit` bytes), E_MEMORY. */
+int bt_unpack(struct bt_buf *out, const void *data, size_t size, const void *dict, size_t dict_size,
+              uint64_t limit, struct bt_err *err);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/mem.h"
+#include "libcommon/shard/salvage.h"
 #include "libcommon/shard/shard.h"
 #include "libcommon/stream/frames.h"
 #include "libcommon/stream/reader_private.h"
@@ -15,9 +16,11 @@ const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens =
                        bt_schema_prediction = { "bt.prediction", 1 }, bt_schema_score = { "bt.score", 1 };
 
 struct bt_reader {
-    struct bt_frames_in *frames; /* one of the two */
+    struct bt_frames_in *frames; /* one of the three */
     struct bt_shard_set *set;
+    struct bt_salvage *salvage;
     char *paths[1], place[4200]; /* paths: of bt_reader_open, which borrows none */
+    char path[4100], schema[80]; /* of shards; of what is salvaged */
     uint64_t position;
     bool ended;
 };
@@ -34,6 +37,11 @@ bool bt_path_is_set(const char *path)
     bool is_set = manifest && bt_path_is_dir(path) && bt_path_exists(manifest);
     free(manifest);
     return is_set;
+}
+
+bool bt_path_is_shards(const char *path)
+{
+    return bt_path_is_set(path) || bt_path_is_shard(path);
 }
 
 static int open_streams(struct bt_reader *r, const char *const *paths, size_t count,
@@ -54,25 +62,49 @@ static int open_streams(struct bt_reader *r, const char *const *paths, size_t co
     return rc;
 }
 
-static int open_set(struct bt_reader *r, const char *path, const struct bt_reader_options *options,
-                    struct bt_err *err)
+/* What is left of shards is read in the place of the shards, and a directory that has lost its manifest is
+ * one too. */
+static bool is_shards(const char *path, const struct bt_reader_options *options)
 {
-    int rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
+    return bt_path_is_shards(path) || (options && options->salvage && bt_path_is_dir(path));
+}
 
-    snprintf(r->place, sizeof r->place, "%s", path);
-    if (rc || !options || !options->schemas)
-        return rc;
+static int check_kind(const struct bt_reader *r, const struct bt_reader_options *options, struct bt_err *err)
+{
+    if (!options || !options->schemas)
+        return BT_OK;
     for (size_t i = 0; options->schemas[i]; i++) {
         char name[100];
 
         snprintf(name, sizeof name, "%s/%d", options->schemas[i]->name, options->schemas[i]->major);
-        if (strcmp(name, bt_shard_set_schema(r->set)) == 0)
+        if (strcmp(name, bt_reader_schema(r)) == 0)
             return BT_OK;
     }
     return bt_fail(err, BT_ERR_BT_SCHEMA,
                    "%s: records of kind %s, which this tool does not read; run the tool that makes "
                    "its input first",
-                   path, bt_quote_str(bt_shard_set_schema(r->set)));
+                   r->place, bt_quote_str(bt_reader_schema(r)));
+}
+
+static int open_shards(struct bt_reader *r, const char *path, const struct bt_reader_options *options,
+                       struct bt_err *err)
+{
+    int rc;
+
+    snprintf(r->place, sizeof r->place, "%s", path);
+    snprintf(r->path, sizeof r->path, "%s", path);
+    if (options && options->salvage)
+        rc = bt_salvage_open(&r->salvage, path, err);
+    else
+        rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
+    if (!rc && r->set && options && options->stage)
+        rc = bt_shard_set_stage(r->set, options->stage, err);
+    if (!rc && r->salvage) {
+        struct bt_value schema = bt_salvage_header(r->salvage, "schema");
+
+        snprintf(r->schema, sizeof r->schema, "%.*s", (int)schema.size, schema.data);
+    }
+    return rc ? rc : check_kind(r, options, err);
 }
 
 int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
@@ -82,12 +114,12 @@ int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size
     int rc = r ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && count > 1 && i < count; i++)
-        if (bt_path_is_set(paths[i]))
+        if (is_shards(paths[i], options))
             rc = bt_fail(err, BT_ERR_USAGE,
                          "%s: a set of shards cannot be joined to others here; read it alone", paths[i]);
     if (!rc)
-        rc = bt_path_is_set(paths[0]) ? open_set(r, paths[0], options, err)
-                                      : open_streams(r, paths, count, options, err);
+        rc = is_shards(paths[0], options) ? open_shards(r, paths[0], options, err)
+                                          : open_streams(r, paths, count, options, err);
     if (rc)
         bt_reader_close(r);
     else
@@ -109,8 +141,8 @@ int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_
         return rc;
     }
     r->paths[0] = copy;
-    rc = bt_path_is_set(path) ? open_set(r, copy, options, err)
-                              : open_streams(r, (const char *const *)r->paths, 1, options, err);
+    rc = is_shards(path, options) ? open_shards(r, copy, options, err)
+                                  : open_streams(r, (const char *const *)r->paths, 1, options, err);
     if (rc)
         bt_reader_close(r);
     else
@@ -124,6 +156,7 @@ void bt_reader_close(struct bt_reader *r)
         return;
     bt_frames_in_close(r->frames);
     bt_shard_set_close(r->set);
+    bt_salvage_close(r->salvage);
     free(r->paths[0]);
     free(r);
 }
@@ -145,8 +178,7 @@ static int next_of_stream(struct bt_reader *r, struct bt_record *rec, struct bt_
 
 static void note_place(struct bt_reader *r)
 {
-    snprintf(r->place, sizeof r->place, "%s:record %llu",
-             r->frames ? bt_frames_in_name(r->frames) : bt_shard_set_path(r->set),
+    snprintf(r->place, sizeof r->place, "%s:record %llu", r->frames ? bt_frames_in_name(r->frames) : r->path,
              (unsigned long long)r->position++);
 }
 
@@ -158,6 +190,8 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         return BT_END;
     if (r->frames)
         rc = next_of_stream(r, rec, err);
+    else if (r->salvage)
+        rc = bt_salvage_next(r->salvage, rec, err);
     else
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
                                                       : BT_END;
@@ -184,12 +218,24 @@ const char *bt_reader_place(const struct bt_reader *r)
 
 const char *bt_reader_schema(const struct bt_reader *r)
 {
-    return r->set ? bt_shard_set_schema(r->set) : bt_frames_in_schema(r->frames);
+    return r->set ? bt_shard_set_schema(r->set) : r->salvage ? r->schema : bt_frames_in_schema(r->frames);
 }
 
 struct bt_value bt_reader_header(const struct bt_reader *r, const char *key)
 {
+    if (r->salvage)
+        return bt_salvage_header(r->salvage, key);
     return r->set ? bt_shard_set_header(r->set, key) : bt_record_get(bt_frames_in_begin(r->frames), key);
+}
+
+uint64_t bt_reader_lost(const struct bt_reader *r)
+{
+    return r->salvage ? bt_salvage_lost(r->salvage) : 0;
+}
+
+int bt_reader_verify(struct bt_reader *r, struct bt_err *err)
+{
+    return r->set ? bt_shard_set_verify(r->set, err) : BT_OK;
 }
 
 struct bt_value bt_reader_must(const struct bt_reader *r, const char *key)

@@ -13,9 +13,6 @@
 enum {
     INPUT_BYTES = 256 << 10,
     SKIPPABLE_LIMIT = 1 << 20,
-    WINDOW_LOG = 27,
-    FREE_BYTES = 16 << 20, /* the ratio counts from here on */
-    RATIO_LIMIT = 2000,
 };
 
 struct bt_source {
@@ -172,7 +169,7 @@ static int start_zstd(struct bt_source *s, struct bt_err *err)
 {
     if (!s->zstd)
         s->zstd = ZSTD_createDCtx();
-    if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, WINDOW_LOG)))
+    if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, BT_WINDOW_LOG)))
         return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for decompression; free some and run again",
                        s->name);
     s->mode = ZSTD;
@@ -246,7 +243,7 @@ static int inflate(struct bt_source *s, void *buf, size_t size, size_t *got, str
                        "%s: compressed data is damaged (%s); copy the file again and compare sha256", s->name,
                        ZSTD_getErrorName(status));
     }
-    if (s->expanded > FREE_BYTES && (s->expanded - FREE_BYTES) / RATIO_LIMIT > s->packed)
+    if (bt_expands_too_far(s->expanded, s->packed))
         return bt_fail(err, BT_ERR_BOMB,
                        "%s:%llu: expands more than 2000 times; refused, decompress it with zstd if "
                        "you trust it",

@@ -23,6 +23,8 @@ struct bt_reader;
 struct bt_reader_options {
     const struct bt_schema *const *schemas; /* NULL-ended list of kinds accepted; NULL: any */
     bool allow_partial;
+    bool salvage;        /* of shards, read what damage has left */
+    const char *stage;   /* a directory on a local disk, from a copy in which shards are read; NULL: none */
     uint64_t max_record; /* bytes of one frame; 0: 64 MiB */
 };
 /* options may be NULL. Opens and reads up to the first record's begin. */
@@ -42,7 +44,14 @@ const char *bt_reader_place(const struct bt_reader *reader);
 const char *bt_reader_schema(const struct bt_reader *reader);
 /* A value of begin.must, BT_ABSENT when not there. */
 struct bt_value bt_reader_must(const struct bt_reader *reader, const char *key);
+/* Records that are known to be lost so far, with `salvage`. */
+uint64_t bt_reader_lost(const struct bt_reader *reader);
+/* Of shards, what reading all records does not show: the sha256 of the files, index, rejects, totals. */
+int bt_reader_verify(struct bt_reader *reader, struct bt_err *err);
 void bt_reader_close(struct bt_reader *reader);
+
+/* Whether a path is read as shards: a set, or one shard by itself. */
+bool bt_path_is_shards(const char *path);
 
 /* ---- writing ---- */
 struct bt_writer;
@@ -53,7 +62,9 @@ struct bt_writer_options {
     const char *options_hash;     /* hex, for prov; may be NULL */
     bool force;
     bool provenance;        /* write prov */
-    uint64_t per_shard;     /* 0: 10000; shards only */
+    uint64_t per_shard;     /* inputs; 0: 10000; shards only, as are the next two */
+    uint64_t max_shard;     /* bytes; 0: 64 GiB */
+    bool break_lock;        /* another writer of the set is believed to be gone */
     uint64_t expect;        /* records expected; a hint, 0: unknown */
     uint64_t seg_i, seg_of; /* streams: part seg_i of a job of seg_of files; seg_of 0: the whole job */
 };
@@ -100,7 +111,7 @@ void bt_writer_max_rejects(struct bt_writer *writer, double limit);
 uint64_t bt_writer_rejected(const struct bt_writer *writer);
 uint64_t bt_writer_written(const struct bt_writer *writer);
 
-/* Before finish: what was written stands, but the producer was stopped before it was done. Streams only. */
+/* Before finish: what was written stands, but it is not all; a set then says complete:false. */
 void bt_writer_partial(struct bt_writer *writer);
 /* The only call that marks the output complete. */
 int bt_writer_finish(struct bt_writer *writer, struct bt_err *err);

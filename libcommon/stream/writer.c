@@ -65,7 +65,10 @@ static int open_output(struct bt_writer *w, const struct bt_writer_options *o, s
 {
     if (!bt_path_is_set(w->path))
         return bt_frames_out_open(&w->frames, w->path, o->force, err);
-    int rc = bt_shard_writer_open(&w->shards, w->path, w->per_shard, o->force, 0, err);
+    struct bt_shard_writer_options shards = {
+        .per_shard = w->per_shard, .max_bytes = o->max_shard, .force = o->force, .break_lock = o->break_lock
+    };
+    int rc = bt_shard_writer_open(&w->shards, w->path, &shards, err);
     if (!rc) {
         w->inputs = 0; /* simple tools begin at the beginning; others ask resume_at */
         w->written = bt_shard_writer_written(w->shards);
@@ -232,8 +235,8 @@ int bt_writer_input_file(struct bt_writer *w, const char *path, struct bt_err *e
     uint64_t xxh64 = 0;
     int rc = BT_OK;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && stat(w->path, &out) == 0 && st.st_dev == out.st_dev &&
-        st.st_ino == out.st_ino)
+    if ((fd >= 0 || manifest) && stat(path, &st) == 0 && stat(w->path, &out) == 0 &&
+        st.st_dev == out.st_dev && st.st_ino == out.st_ino)
         rc = bt_fail(err, BT_ERR_SAME_FILE, "%s: is the output too; name another output", bt_quote_str(path));
     if (!rc && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         rc = fingerprint(fd, (uint64_t)st.st_size, &xxh64, path, err);
@@ -537,7 +540,7 @@ int bt_writer_finish(struct bt_writer *w, struct bt_err *err)
     if (!rc)
         rc = check_rejects(w, true, err);
     if (!rc && w->shards)
-        rc = bt_shard_writer_finish(w->shards, err);
+        rc = bt_shard_writer_finish(w->shards, w->partial, err);
     if (!rc && w->frames)
         rc = bt_frames_out_end(w->frames, w->partial, w->rejected, err);
     if (!rc)

@@ -332,14 +332,15 @@ static void test_map_grows(void)
 
     CHECK_OK(bt_record_set_int(header, "bt_shard", 1, &err), &err);
     CHECK_OK(bt_record_set_str(header, "schema", "bt.sample/1", 11, &err), &err);
-    CHECK_OK(bt_shard_writer_open(&w, scratch("grow.lmdb"), 10000, false, 65536, &err), &err);
+    struct bt_shard_writer_options options = { .per_shard = 10000, .map_bytes = 65536 };
+    CHECK_OK(bt_shard_writer_open(&w, scratch("grow.lmdb"), &options, &err), &err);
     CHECK_OK(bt_shard_writer_begin(w, header, &err), &err);
     for (int i = 0; i < 3000; i++) {
         fill(rec, i, 0);
         CHECK_OK(bt_shard_writer_put(w, rec, &added, &clash, &err), &err);
         CHECK_OK(bt_shard_writer_input_done(w, (uint64_t)i, &err), &err);
     }
-    CHECK_OK(bt_shard_writer_finish(w, &err), &err);
+    CHECK_OK(bt_shard_writer_finish(w, false, &err), &err);
     bt_shard_writer_close(w);
     struct bt_shard_set *set = NULL;
     CHECK_OK(bt_shard_set_open(&set, scratch("grow.lmdb"), false, &err), &err);
