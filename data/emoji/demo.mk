@@ -62,6 +62,18 @@ $(D)/%/eval.done: $(D)/%/caption/final
 	@$(call pipeline,eval) $(batches) $($(subst -,_,$*))
 	@touch $@
 
+# Which of 300 captions belongs to a picture, and which of 300 pictures to a caption, by stage 1 alone.
+$(D)/sets/pairs.bt: $(D)/blip-t/eval.done
+	@$(BIN)/bt-cat --head 300 $(D)/sets/captions_test.bt | $(BIN)/bt-cat --to=json | jq -c 'if .captions then .captions |= .[:1] else . end' | \
+	  $(BIN)/bt-cat --from=json --force -o $@
+
+$(D)/%/retrieval.json: $(D)/%/caption/final $(D)/sets/pairs.bt
+	$(call say,$*: pictures found by caption and captions by picture)
+	@$(BIN)/bt-generate retrieval --top 0 --max-text 24 --batch 32 --tokenizer $(D)/models/bert --weights $(D)/models/vision/final \
+	  --weights $(D)/$*/stage1/final -i $(D)/sets/pairs.bt -o $(D)/$*/retrieval.safetensors --force
+	@$(BIN)/bt-score retrieval --json $(D)/$*/retrieval.safetensors > $@.tmp
+	@mv $@.tmp $@
+
 # The same with a Q-Former and a vision tower that have learnt nothing.
 $(D)/untrained/eval.done: $(D)/towers.done $(D)/blip-t/caption/final
 	$(call say,The same with an untrained vision tower and Q-Former)
@@ -70,5 +82,6 @@ $(D)/untrained/eval.done: $(D)/towers.done $(D)/blip-t/caption/final
 	@$(call pipeline,eval) $(batches) OUT=$(D)/untrained VISION=$(D)/untrained/caption/final
 	@touch $@
 
-$(D)/report.txt: $(D)/blip-t/eval.done $(D)/blip-2/eval.done $(D)/untrained/eval.done $(D)/text-answers.json
+$(D)/report.txt: $(D)/blip-t/eval.done $(D)/blip-2/eval.done $(D)/untrained/eval.done $(D)/text-answers.json \
+                 $(D)/blip-t/retrieval.json $(D)/blip-2/retrieval.json
 	@bash $(TOP)/data/emoji/report.sh $(BIN) $(D) > $@

@@ -45,5 +45,7 @@ printf '%-26s %6s %7s %6s %8s %8s %7s %7s %7s\n' "language model on text" "" "" 
     "$(number "$t" '.perAnswerType.other' %.1f)" "$(number "$t" '.perAnswerType["yes/no"]' %.1f)" "$(number "$t" '.perAnswerType.number' %.1f)"
 echo
 echo "names: captions that name every thing, or the job, in the picture. exact: equal to one of five references."
+recall() { jq -r '"\(.txt_r1 * 10 | round / 10) % of the captions for pictures, \(.img_r1 * 10 | round / 10) % of the pictures for captions"' "$demo/$1/retrieval.json"; }
 echo "The last line is the ceiling of the answers: the same questions about a sentence instead of a picture."
 echo "Loss of stage 2, mean of the last 100 steps (lm alone): BLIP-2 $(tail -n 100 "$demo/blip-2/stage2/log.jsonl" | jq -s 'map(select(.loss) | .lm // .loss) | add / length * 1000 | round / 1000'), BLIP-T $(tail -n 100 "$demo/blip-t/stage2/log.jsonl" | jq -s 'map(select(.loss) | .lm // .loss) | add / length * 1000 | round / 1000')"
+echo "Found at first, of $(jq .images "$demo/blip-t/retrieval.json"), after stage 1: BLIP-2 $(recall blip-2); BLIP-T $(recall blip-t)"

@@ -118,6 +118,31 @@ static int load_pairs(struct pairs *p, const char *path, struct bt_err *err)
     return rc && p->image ? bt_context(err, "%s", bt_input_name(path)) : rc;
 }
 
+/* Pairs that the scores bring along: the image of each text. */
+static int own_pairs(struct pairs *p, const struct bt_safetensors *st, struct bt_err *err)
+{
+    const struct bt_st_tensor *of_text = bt_safetensors_find(st, "txt2img"), *scores = bt_safetensors_find(st, "scores_i2t");
+    uint64_t texts = of_text ? of_text->count : 0, images = scores && scores->rank == 2 ? scores->shape[0] : 0;
+    int64_t *image = bt_alloc(texts, sizeof *image, err);
+    int rc = image ? BT_OK : BT_ERR_MEMORY;
+
+    if (!rc && !of_text)
+        rc = bt_fail(err, BT_ERR_USAGE, "--refs: missing, and %s has no txt2img; give the file that says which texts belong to which "
+                     "image", bt_safetensors_path(st));
+    if (!rc)
+        rc = bt_safetensors_read_i64(st, of_text, image, err);
+    for (uint64_t i = 0; i < images && !rc; i++) {
+        for (uint64_t t = 0; t < texts && !rc; t++)
+            if (image[t] == (int64_t)i)
+                rc = add_text(p, (int64_t)t, err);
+        rc = rc ? rc : end_image(p, err);
+    }
+    free(image);
+    if (!rc && p->texts != texts)
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: txt2img names an image that has no row", bt_safetensors_path(st));
+    return rc ? rc : invert(p, err);
+}
+
 /* ---------------------------------------------------------------- ranks */
 
 /* Whether a score comes before another in descending order, apart from its place. */
@@ -226,9 +251,9 @@ int bt_retrieval_score(const char *scores, const char *pairs, struct bt_retrieva
     const struct bt_st_tensor *i2t = NULL, *t2i = NULL;
     struct pairs p = { 0 };
 
-    int rc = load_pairs(&p, pairs, err);
+    int rc = bt_safetensors_open(&st, scores, err);
     if (!rc)
-        rc = bt_safetensors_open(&st, scores, err);
+        rc = pairs ? load_pairs(&p, pairs, err) : own_pairs(&p, st, err);
     if (!rc)
         rc = find_matrix(st, "scores_i2t", p.images, p.texts, &i2t, err);
     if (!rc)

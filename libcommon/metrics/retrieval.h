@@ -22,7 +22,8 @@ struct bt_retrieval_scores {
 
 /* `scores`: safetensors with scores_i2t [images][texts] and scores_t2i [texts][images]. `pairs`: JSON, an object with
  * img2txt (for each image the numbers of its texts), or LAVIS's array of annotations, whose texts are numbered in
- * order. Every text belongs to one image, every image has one or more. E_INPUT, E_ST. */
+ * order; NULL when the scores bring their own, txt2img [texts] (I64), as bt-generate writes them. Every text belongs to one image,
+ * every image has one or more. E_INPUT, E_ST, E_USAGE without pairs. */
 int bt_retrieval_score(const char *scores, const char *pairs, struct bt_retrieval_scores *result,
                        struct bt_err *err);
 

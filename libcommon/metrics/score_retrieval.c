@@ -39,8 +39,6 @@ int bt_score_retrieval(const struct bt_score_options *o, struct bt_err *err)
 {
     struct scoring s;
     int rc = scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
-    if (!rc && !o->refs)
-        rc = bt_fail(err, BT_ERR_USAGE, "--refs: missing; give the file that says which texts belong to which image");
     if (!rc)
         rc = score(&s, err);
     scoring_close(&s);
