@@ -231,13 +231,14 @@ END
     killed=0
     for try in $(seq ${KILLED:-3}); do
         rm -rf set.lmdb
-        for run in $(seq 60); do
+        for run in $(seq 8); do
             bt-preprocess -q --images p --per-shard 500 -o set.lmdb p.jsonl &
             pid=$!
-            sleep "0.$(printf %03d $((RANDOM % 100 + 12 * run)))"
+            sleep "0.$(printf %03d $((RANDOM % 200 + 12 * run)))"
             kill -9 $pid 2>/dev/null && killed=$((killed + 1))
-            wait $pid && break
+            { wait $pid; } 2>/dev/null && break
         done
+        bt-preprocess -q --images p --per-shard 500 -o set.lmdb p.jsonl
         [ "$(jq .complete set.lmdb/bt-dataset.json)" = true ]
         [ "$(contents set.lmdb)" = "$(contents whole.lmdb)" ]
         cmp set.lmdb/rejects.jsonl whole.lmdb/rejects.jsonl
