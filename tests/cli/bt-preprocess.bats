@@ -234,7 +234,7 @@ END
         for run in $(seq 8); do
             bt-preprocess -q --images p --per-shard 500 -o set.lmdb p.jsonl &
             pid=$!
-            sleep "0.$(printf %03d $((RANDOM % 200 + 12 * run)))"
+            sleep "0.$(printf %03d $((RANDOM % 100 + 10 * run)))"
             kill -9 $pid 2>/dev/null && killed=$((killed + 1))
             { wait $pid; } 2>/dev/null && break
         done
