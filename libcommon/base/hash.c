@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+/* The calls of old: those that took their place set up the whole of libcrypto, and crash when memory is short. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include "libcommon/base/file.h"
 
@@ -145,50 +148,39 @@ void bt_xxh64_free(struct bt_xxh64_state *s)
 /* ---------------------------------------------------------------- sha256 */
 
 struct bt_sha256_state {
-    EVP_MD_CTX *context;
+    SHA256_CTX context;
 };
-
-/* libcrypto refuses these calls only when its own set-up is broken; what is no digest must not get out. */
-static void must(int ok)
-{
-    if (ok != 1)
-        abort();
-}
 
 void bt_sha256(const void *data, size_t size, uint8_t digest[32])
 {
-    must(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL));
+    struct bt_sha256_state s;
+
+    SHA256_Init(&s.context);
+    bt_sha256_add(&s, data, size);
+    bt_sha256_value(&s, digest);
 }
 
 struct bt_sha256_state *bt_sha256_new(void)
 {
     struct bt_sha256_state *s = malloc(sizeof *s);
 
-    if (!s)
-        return NULL;
-    s->context = EVP_MD_CTX_new();
-    if (!s->context || EVP_DigestInit_ex(s->context, EVP_sha256(), NULL) != 1) {
-        bt_sha256_free(s);
-        return NULL;
-    }
+    if (s)
+        SHA256_Init(&s->context);
     return s;
 }
 
 void bt_sha256_add(struct bt_sha256_state *s, const void *data, size_t size)
 {
-    must(EVP_DigestUpdate(s->context, data, size));
+    SHA256_Update(&s->context, data, size);
 }
 
 void bt_sha256_value(struct bt_sha256_state *s, uint8_t digest[32])
 {
-    must(EVP_DigestFinal_ex(s->context, digest, NULL));
+    SHA256_Final(digest, &s->context);
 }
 
 void bt_sha256_free(struct bt_sha256_state *s)
 {
-    if (!s)
-        return;
-    EVP_MD_CTX_free(s->context);
     free(s);
 }
 

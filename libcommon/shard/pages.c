@@ -64,6 +64,7 @@ const char *bt_meta_parse(struct bt_meta *meta, uint64_t *version, unsigned *at,
         .page_bytes = le(free_db, 4),
         .last_page = le(p + AT_LAST_PAGE, 8),
         .txn = le(p + AT_TXN, 8),
+        .flags = le(main_db + DB_FLAGS, 2),
         .depth = le(main_db + DB_DEPTH, 2),
         .entries = le(main_db + DB_ENTRIES, 8),
         .root = le(main_db + DB_ROOT, 8),
@@ -84,13 +85,18 @@ const char *bt_meta_parse(struct bt_meta *meta, uint64_t *version, unsigned *at,
         return wrong(at, AT_FREE_DB, "a page size that is no power of two from 4096 to 32768");
     if ((le(free_db + DB_FLAGS, 2) & ~(uint64_t)NO_SUBDIR) != INTEGER_KEYS)
         return wrong(at, AT_FREE_DB + DB_FLAGS, "free pages with flags that liblmdb does not set");
-    if (le(main_db + DB_FLAGS, 2) != 0)
-        return wrong(at, AT_MAIN_DB + DB_FLAGS, "a database of another kind than a shard's");
-    if (m.depth > BT_TREE_DEPTH)
-        return wrong(at, AT_MAIN_DB + DB_DEPTH, "a tree of more than 16 levels");
-    if (m.root == BT_NO_ROOT ? m.depth != 0 || m.entries != 0 : m.root > m.last_page || m.depth == 0)
-        return wrong(at, AT_MAIN_DB + DB_ROOT, "a root outside the file");
     *meta = m;
+    return NULL;
+}
+
+const char *bt_meta_check_tree(const struct bt_meta *m, unsigned *at)
+{
+    if (m->flags != 0)
+        return wrong(at, AT_MAIN_DB + DB_FLAGS, "a database of another kind than a shard's");
+    if (m->depth > BT_TREE_DEPTH)
+        return wrong(at, AT_MAIN_DB + DB_DEPTH, "a tree of more than 16 levels");
+    if (m->root == BT_NO_ROOT ? m->depth != 0 || m->entries != 0 : m->root > m->last_page || m->depth == 0)
+        return wrong(at, AT_MAIN_DB + DB_ROOT, "a root outside the file");
     return NULL;
 }
 

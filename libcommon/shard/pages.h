@@ -18,12 +18,15 @@ enum {
 
 struct bt_meta {
     uint64_t page_bytes, last_page, txn;
-    uint64_t depth, entries, root; /* of the main database; BT_NO_ROOT: it is empty */
+    uint64_t flags, depth, entries, root; /* of the main database; BT_NO_ROOT: it is empty */
 };
-/* Meta page `number` (0 or 1), from its first BT_META_BYTES; formats.md 2.3, 1 and 3. NULL, or what is wrong;
- * *at is then the byte that shows it. *version is set whenever the page is LMDB's, and no 1 is wrong. */
+/* Meta page `number` (0 or 1), from its first BT_META_BYTES; formats.md 2.3, 1. NULL, or what is wrong; *at
+ * is then the byte that shows it. *version is set whenever the page is LMDB's, and no 1 is wrong. */
 const char *bt_meta_parse(struct bt_meta *meta, uint64_t *version, unsigned *at, unsigned number,
                           const uint8_t *bytes);
+/* The main database of the meta page that counts; formats.md 2.3, 3. A commit that failed may leave the other
+ * one with a root that is nowhere. */
+const char *bt_meta_check_tree(const struct bt_meta *meta, unsigned *at);
 
 struct bt_page {
     const uint8_t *bytes;

@@ -85,6 +85,8 @@ int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_o
     p->first_input = p->now.next = options->first_input;
     p->map = options->map_bytes ? options->map_bytes : MAP_FIRST;
     p->max_bytes = options->max_bytes ? options->max_bytes : MAX_BYTES;
+    if (p->map > p->max_bytes)
+        p->map = p->max_bytes;
     if (stat(path, &st) == 0)
         while (p->map < (uint64_t)st.st_size)
             p->map *= 2;

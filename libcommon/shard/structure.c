@@ -85,6 +85,7 @@ static int read_meta(const struct walk *w, unsigned number, uint64_t at, struct 
 static int read_metas(struct walk *w, uint64_t file_bytes, struct bt_err *err)
 {
     struct bt_meta first, second;
+    unsigned place = 0;
     uint64_t bytes;
     int rc = read_meta(w, 0, 0, &first, err);
 
@@ -94,11 +95,13 @@ static int read_metas(struct walk *w, uint64_t file_bytes, struct bt_err *err)
         rc = damaged(w, first.page_bytes, err, "meta pages that differ in the size of pages");
     if (rc)
         return rc;
-    w->meta = second.txn > first.txn ? second : first; /* the one that liblmdb takes */
+    bool is_second = second.txn > first.txn; /* liblmdb chooses so */
+    w->meta = is_second ? second : first;
     if (!bt_add_u64(w->meta.last_page, 1, &bytes) || !bt_mul_u64(bytes, w->meta.page_bytes, &bytes) ||
         bytes > file_bytes)
         return damaged(w, file_bytes, err, "pages are missing at the end");
-    return BT_OK;
+    const char *what = bt_meta_check_tree(&w->meta, &place);
+    return what ? damaged(w, (is_second ? first.page_bytes : 0) + place, err, what) : BT_OK;
 }
 
 /* ---- the tree: rules 4 to 7 ---- */

@@ -108,7 +108,7 @@ static int put_bytes(void *data, const char *bytes, size_t size)
 {
     struct target *t = data;
 
-    return size > 0 ? bt_buf_add(t->buf, bytes, size, t->err) : 0;
+    return size > 0 && bt_buf_add(t->buf, bytes, size, t->err) ? -1 : 0; /* msgpack takes no other for a failure */
 }
 
 static int put_key(msgpack_packer *pk, const char *key, size_t size)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -29,6 +30,8 @@ static void fill(struct bt_record *rec, int i, int variant)
     CHECK_OK(bt_record_set_bin(rec, "image", body, (size_t)(i * 7 % 600), &err), &err);
 }
 
+static volatile int *finished; /* shards that a writer has reported finished, seen by its parent too */
+
 /* Inputs 0..count-1: every seventh is rejected, every eleventh gives nothing. */
 static int write_inputs(const char *path, int count, const struct bt_writer_options *options,
                         uint64_t *content, struct bt_err *err)
@@ -49,6 +52,8 @@ static int write_inputs(const char *path, int count, const struct bt_writer_opti
             rc = bt_writer_put(w, rec, err);
         if (!rc)
             rc = bt_writer_input_done(w, (uint64_t)i, err);
+        if (!rc && finished)
+            *finished = (i + 1) / 100;
     }
     if (!rc)
         rc = bt_writer_finish(w, err);
@@ -137,37 +142,59 @@ static void test_same_command_again(void)
     check_set(scratch("a.lmdb"), 300);
 }
 
-/* A writer killed at twenty moments, again and again; what comes out is what an undisturbed run gives. */
+static uint64_t safe_inputs(const char *path)
+{
+    struct bt_writer *w = NULL;
+    struct bt_err err = { 0 };
+    uint64_t safe = 0;
+
+    CHECK_OK(bt_writer_open(&w, path, &defaults, &err), &err);
+    if (w)
+        safe = bt_writer_resume_at(w);
+    bt_writer_close(w);
+    return safe;
+}
+
+/* A writer killed at random moments (BT_KILLS of them), again and again: a shard that was finished stays, the
+ * position never goes back, and what comes out is what an undisturbed run gives. */
 static void test_kill_and_go_on(void)
 {
+    const char *wanted = getenv("BT_KILLS");
+    int kills = wanted ? atoi(wanted) : 30, killed = 0, status = 1;
     struct bt_err err = { 0 };
-    int killed = 0, status = 1;
 
+    finished = mmap(NULL, sizeof *finished, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     srand(7);
-    for (int set = 0; killed < 20 && set < 20; set++) {
+    for (int set = 0; killed < kills && set < kills; set++) {
         char name[20];
-        uint64_t content = 0;
+        uint64_t content = 0, safe = 0;
 
         snprintf(name, sizeof name, "k%d.lmdb", set);
+        *finished = 0;
         do {
             fflush(stdout);
             pid_t child = fork();
 
             if (child == 0)
                 _exit(write_inputs(scratch(name), 950, &defaults, NULL, &err) ? 1 : 0);
-            if (killed < 20) {
+            if (killed < kills) {
                 usleep((useconds_t)(1000 + rand() % 30000));
                 kill(child, SIGKILL);
             }
             waitpid(child, &status, 0);
             killed += WIFSIGNALED(status);
+            uint64_t now = safe_inputs(scratch(name));
+            CHECK(now >= safe && now >= 100 * (uint64_t)*finished);
+            safe = now;
         } while (WIFSIGNALED(status));
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
         CHECK_OK(write_inputs(scratch(name), 950, &defaults, &content, &err), &err);
         CHECK(content == undisturbed);
         check_set(scratch(name), 950);
     }
-    CHECK_INT(killed, 20);
+    CHECK_INT(killed, kills);
+    munmap((void *)(uintptr_t)finished, sizeof *finished);
+    finished = NULL;
 }
 
 /* A disk that is full for a while, in the shape of a limit on the size of files: an error with status 74, and
@@ -302,12 +329,24 @@ static void test_double_ids(void)
 
 static void test_locked(void)
 {
+    struct bt_writer_options breaking = defaults;
     struct bt_writer *w = NULL, *second = NULL;
     struct bt_err err = { 0 };
+    char host[100] = "", want[200];
 
+    gethostname(host, sizeof host - 1);
+    snprintf(want, sizeof want, "being written by %s pid %ld;", host, (long)getpid());
     CHECK_OK(bt_writer_open(&w, scratch("locked.lmdb"), &defaults, &err), &err);
     CHECK_INT(bt_writer_open(&second, scratch("locked.lmdb"), &defaults, &err), BT_ERR_LOCKED);
-    CHECK(strstr(err.text, " pid ") != NULL);
+    CHECK(strstr(err.text, want) != NULL && strstr(err.text, "--break-lock"));
+    bt_err_clear(&err);
+    breaking.break_lock = true;
+    CHECK_OK(bt_writer_open(&second, scratch("locked.lmdb"), &breaking, &err), &err);
+    bt_writer_close(second);
+    bt_writer_close(w);
+    /* A file system without locks has a file instead, which a killed writer leaves. */
+    put_file(scratch("locked.lmdb/.ingest/lock-0.held"), "node7 pid 4121", 14);
+    CHECK_OK(bt_writer_open(&w, scratch("locked.lmdb"), &defaults, &err), &err); /* this one has locks */
     bt_writer_close(w);
 }
 
@@ -350,6 +389,91 @@ static void test_map_grows(void)
     bt_shard_set_close(set);
     bt_record_free(rec);
     bt_record_free(header);
+}
+
+static void patch(const char *path, size_t at, const void *bytes, size_t size)
+{
+    size_t total = 0;
+    char *data = get_file(path, &total);
+
+    memcpy(data + at, bytes, size);
+    chmod(path, 0644);
+    put_file(path, data, total);
+    free(data);
+}
+
+/* ---- many readers ---- */
+
+static int read_whole_set(const char *path)
+{
+    struct bt_record *rec = bt_record_new();
+    struct bt_shard_set *set = NULL;
+    struct bt_err err = { 0 };
+    int rc = bt_shard_set_open(&set, path, false, &err);
+
+    for (uint64_t i = 0; !rc && i < bt_shard_set_count(set); i++)
+        rc = bt_shard_set_read(set, i, rec, &err);
+    if (rc)
+        printf("# %s\n", err.text);
+    bt_shard_set_close(set);
+    bt_record_free(rec);
+    return rc;
+}
+
+/* Two hundred processes, none with a right to write anywhere in the set. */
+static void test_two_hundred_readers(void)
+{
+    struct bt_err err = { 0 };
+    struct stat st;
+    int status;
+
+    CHECK_OK(write_inputs(scratch("readers.lmdb"), 50, &defaults, NULL, &err), &err);
+    CHECK(stat(scratch("readers.lmdb/shard-000000.mdb"), &st) == 0 && (st.st_mode & 0222) == 0);
+    CHECK(chmod(scratch("readers.lmdb"), 0555) == 0 && chmod(scratch_dir, 0755) == 0);
+    fflush(stdout);
+    for (int i = 0; i < 200; i++)
+        if (fork() == 0) {
+            if (geteuid() == 0 && setuid(65534) != 0)
+                _exit(1);
+            _exit(read_whole_set(scratch("readers.lmdb")) ? 1 : 0);
+        }
+    for (int i = 0; i < 200; i++)
+        CHECK(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(chmod(scratch("readers.lmdb"), 0755) == 0);
+    CHECK(!bt_path_exists(scratch("readers.lmdb/shard-000000.mdb-lock")));
+}
+
+static void test_stage(void)
+{
+    char disk[200];
+    struct bt_reader_options options = { .stage = disk };
+    struct bt_reader *r = NULL;
+    struct bt_record *rec = bt_record_new();
+    struct bt_err err = { 0 };
+    size_t size;
+
+    snprintf(disk, sizeof disk, "%s", scratch("disk"));
+    CHECK_OK(write_inputs(scratch("far.lmdb"), 250, &defaults, NULL, &err), &err);
+    char *manifest = get_file(scratch("far.lmdb/bt-dataset.json"), &size), name[60], hex[65];
+    uint8_t digest[32];
+    bt_sha256(manifest, size, digest);
+    bt_hex(hex, digest, sizeof digest);
+    snprintf(name, sizeof name, "disk/%.16s.lmdb/shard-000001.mdb", hex);
+    for (int round = 0; round < 3; round++) { /* made, found, and mended */
+        CHECK_OK(bt_reader_open(&r, scratch("far.lmdb"), &options, &err), &err);
+        for (uint64_t i = 0; r && i < bt_reader_count(r); i++)
+            CHECK_OK(bt_reader_next(r, rec, &err), &err);
+        bt_reader_close(r);
+        r = NULL;
+        CHECK(bt_path_exists(scratch(name)));
+        chmod(scratch(name), 0644);
+        put_file(scratch(name), "damaged", 7);
+    }
+    patch(scratch("far.lmdb/shard-000001.mdb"), 32, "\1", 1); /* the size of the map, which nobody reads */
+    CHECK_INT(bt_reader_open(&r, scratch("far.lmdb"), &options, &err), BT_ERR_INPUT);
+    CHECK(strstr(err.text, "sha256") != NULL);
+    free(manifest);
+    bt_record_free(rec);
 }
 
 struct reading {
@@ -420,17 +544,6 @@ static int open_and_read(const char *path, struct bt_err *err)
     bt_shard_set_close(set);
     bt_record_free(rec);
     return rc;
-}
-
-static void patch(const char *path, size_t at, const void *bytes, size_t size)
-{
-    size_t total = 0;
-    char *data = get_file(path, &total);
-
-    memcpy(data + at, bytes, size);
-    chmod(path, 0644);
-    put_file(path, data, total);
-    free(data);
 }
 
 static void test_foreign_files(void)
@@ -530,6 +643,8 @@ int main(void)
     RUN(test_locked);
     RUN(test_empty_set);
     RUN(test_map_grows);
+    RUN(test_two_hundred_readers);
+    RUN(test_stage);
     RUN(test_many_threads);
     RUN(test_foreign_files);
     RUN(test_not_a_set);
