@@ -39,7 +39,7 @@ int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t
 /* The same without items. */
 int scoring_print(struct scoring *s, uint64_t data, struct bt_err *err);
 
-/* E_INPUT unless the other system was scored against the same references. */
+/* E_INPUT where both systems bring their references along, and they differ. */
 int scoring_same_data(const struct bt_score_options *o, uint64_t data, uint64_t other, struct bt_err *err);
 
 /* "|refs:5", or "|refs:4-7". */

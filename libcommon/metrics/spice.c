@@ -33,7 +33,7 @@ struct run {
 /* ---------------------------------------------------------------- running a program */
 
 /* Runs argv in `folder` with stdout and stderr into `log`; the exit status, or 128 + signal, in *status. */
-static int run_program(char *const argv[], const char *folder, const char *log, int *status, struct bt_err *err)
+static int run_program(const char *const argv[], const char *folder, const char *log, int *status, struct bt_err *err)
 {
     posix_spawn_file_actions_t actions;
     pid_t child = -1;
@@ -42,7 +42,7 @@ static int run_program(char *const argv[], const char *folder, const char *log, 
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     posix_spawn_file_actions_addchdir_np(&actions, folder);
-    int errnum = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    int errnum = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (errnum)
         return bt_fail_errno(err, errnum, 0, argv[0], "SPICE runs on Java: install it, or name it with --java");
@@ -70,7 +70,8 @@ static long parse_version(const char *log)
 
 static int find_version(struct run *r, struct bt_err *err)
 {
-    char *argv[] = { r->java, (char[]){ "-version" }, NULL }, *text = NULL;
+    const char *const argv[] = { r->java, "-version", NULL };
+    char *text = NULL;
     size_t size;
     int status = 0;
     int rc = run_program(argv, r->folder, r->log, &status, err);
@@ -227,7 +228,8 @@ static int java_failed(const struct run *r, int status, struct bt_err *err)
 static int run_java(const struct run *r, struct bt_err *err)
 {
     static const char *const packages[] = { "lang", "util", "util.concurrent", "math", "net", "text" };
-    char opens[6][64], *argv[32], *class_path = bt_format("%s:%s/lib/*", r->jar, r->folder);
+    const char *argv[32];
+    char opens[6][64], *class_path = bt_format("%s:%s/lib/*", r->jar, r->folder);
     int n = 0, status = 0;
     if (!class_path)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory");
@@ -236,19 +238,19 @@ static int run_java(const struct run *r, struct bt_err *err)
         snprintf(opens[i], sizeof opens[i], "--add-opens=java.base/java.%s=ALL-UNNAMED", packages[i]);
         argv[n++] = opens[i];
     }
-    argv[n++] = (char[]){ "-Xmx8G" };
-    argv[n++] = (char[]){ "-cp" };
+    argv[n++] = "-Xmx8G";
+    argv[n++] = "-cp";
     argv[n++] = class_path;
-    argv[n++] = (char[]){ "edu.anu.spice.SpiceScorer" };
+    argv[n++] = "edu.anu.spice.SpiceScorer";
     argv[n++] = r->in;
     if (r->cache) {
-        argv[n++] = (char[]){ "-cache" };
+        argv[n++] = "-cache";
         argv[n++] = r->cache;
     }
-    argv[n++] = (char[]){ "-out" };
+    argv[n++] = "-out";
     argv[n++] = r->out;
-    argv[n++] = (char[]){ "-subset" };
-    argv[n++] = (char[]){ "-silent" };
+    argv[n++] = "-subset";
+    argv[n++] = "-silent";
     argv[n] = NULL;
     int rc = run_program(argv, r->folder, r->log, &status, err);
     free(class_path);
