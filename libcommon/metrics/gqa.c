@@ -10,8 +10,9 @@
 #include "libcommon/metrics/gqa_private.h"
 #include "libcommon/metrics/vqa_text.h"
 
-const char *const bt_gqa_measure_names[BT_GQA_MEASURES] = { "binary",   "open",         "accuracy",  "consistency",
-                                                            "validity", "plausibility", "grounding", "distribution" };
+const char *const bt_gqa_measure_names[BT_GQA_MEASURES] = { "binary",      "open",        "accuracy",
+                                                            "consistency", "validity",    "plausibility",
+                                                            "grounding",   "distribution" };
 
 const char *bt_gqa_variant_name(enum bt_gqa_variant variant)
 {
@@ -48,7 +49,7 @@ void bt_gqa_free(struct bt_gqa *set)
     free(set);
 }
 
-const struct bt_join *bt_gqa_join(const struct bt_gqa *set)
+struct bt_join *bt_gqa_join(const struct bt_gqa *set)
 {
     return set->join;
 }
@@ -354,7 +355,8 @@ static void drop_consistency(struct counting *c)
 {
     struct bt_text id = bt_join_id(c->set->join, c->example);
     struct bt_gqa_scores *s = c->scores;
-    bt_note("consistency left out: %zu entailed questions have no prediction (question %s entails one); answer the "
+    bt_note("consistency left out: %zu entailed questions have no prediction (question %s entails one); "
+            "answer the "
             "unbalanced ones too",
             c->unanswered, bt_quote(id.data, id.size));
     for (size_t i = 0; i < s->count; i++)
@@ -373,7 +375,8 @@ static int finish(struct counting *c, struct bt_err *err)
         return bt_fail(err, BT_ERR_INPUT, "results: no balanced question has one; nothing can be scored");
     for (int m = 0; m < BT_GQA_DISTRIBUTION; m++) {
         bool there = m == BT_GQA_ACCURACY || (official && m < BT_GQA_VALIDITY) ||
-                     (official && m < BT_GQA_GROUNDING && set->with_choices) || (official && set->with_attentions);
+                     (official && m < BT_GQA_GROUNDING && set->with_choices) ||
+                     (official && set->with_attentions);
         if (there)
             s->all[m] = s->questions[m] > 0 ? c->sums[m] / (double)s->questions[m] * 100 : 0;
     }

@@ -53,7 +53,8 @@ static struct bt_text text_of(const json_t *string)
 }
 
 /* The number of a string; -1 when it is absent or null. */
-static int number_of(struct loader *l, const json_t *value, const char *key, int32_t *number, struct bt_err *err)
+static int number_of(struct loader *l, const json_t *value, const char *key, int32_t *number,
+                     struct bt_err *err)
 {
     *number = -1;
     if (!value || json_is_null(value))
@@ -135,7 +136,8 @@ static int count_steps(const json_t *semantic, struct bt_buf *text, int32_t *ste
 static int32_t count_words(const json_t *question)
 {
     struct bt_text rest = { json_is_string(question) ? json_string_value(question) : "",
-                            json_string_length(question) }, word;
+                            json_string_length(question) },
+                   word;
     int32_t count = 0;
     while (bt_next_word(&rest, &word))
         count++;
@@ -143,7 +145,8 @@ static int32_t count_words(const json_t *question)
 }
 
 /* Objects that the question and the full answer speak of; one that is named twice counts twice. */
-static int read_objects(struct loader *l, const json_t *annotations, struct gqa_question *q, struct bt_err *err)
+static int read_objects(struct loader *l, const json_t *annotations, struct gqa_question *q,
+                        struct bt_err *err)
 {
     static const char *const keys[] = { "question", "fullAnswer" };
     size_t total = 0, at = 0;
@@ -191,7 +194,8 @@ static int read_question(struct loader *l, const json_t *value, struct gqa_quest
     if (!rc)
         rc = read_types(l, json_object_get(value, "types"), q, err);
     if (!rc)
-        rc = number_of(l, json_object_get(json_object_get(value, "groups"), "global"), "global", &q->group, err);
+        rc = number_of(l, json_object_get(json_object_get(value, "groups"), "global"), "global", &q->group,
+                       err);
     if (!rc)
         rc = read_list(l, json_object_get(value, "entailed"), "entailed", true, &q->entailed, err);
     if (!rc)
@@ -261,7 +265,8 @@ static int take_choices(struct loader *l, const char *key, const json_t *value, 
         return rc;
     q->has_choices = true;
     rc = read_list(l, json_object_get(value, "valid"), "valid", false, &q->valid, err);
-    return rc ? rc : read_list(l, json_object_get(value, "plausible"), "plausible", false, &q->plausible, err);
+    return rc ? rc
+              : read_list(l, json_object_get(value, "plausible"), "plausible", false, &q->plausible, err);
 }
 
 int bt_gqa_load_choices(struct bt_gqa *set, const char *path, struct bt_err *err)
@@ -276,8 +281,9 @@ static int cell(const json_t *row, size_t j, double *value, struct bt_err *err)
 {
     const json_t *number = json_array_get(row, j);
     *value = json_number_value(number);
-    return json_is_number(number) ? BT_OK
-                                  : bt_fail(err, BT_ERR_INPUT, "attention is not a square of numbers; maps are n x n");
+    return json_is_number(number)
+               ? BT_OK
+               : bt_fail(err, BT_ERR_INPUT, "attention is not a square of numbers; maps are n x n");
 }
 
 static int take_attention(struct loader *l, const char *unused, const json_t *value, struct bt_err *err)
@@ -334,7 +340,8 @@ static int positive(const json_t *object, const char *key, double least, double 
     return bt_fail(err, BT_ERR_INPUT, "%s is not a number of at least %g", key, least);
 }
 
-static int read_box(const json_t *object, double width, double height, struct gqa_box *box, struct bt_err *err)
+static int read_box(const json_t *object, double width, double height, struct gqa_box *box,
+                    struct bt_err *err)
 {
     double x = 0, y = 0, w = 0, h = 0;
     int rc = positive(object, "x", -1e9, &x, err);
@@ -412,13 +419,14 @@ static int take_result(struct loader *l, const char *unused, const json_t *value
     if (!rc && l->own_answers) {
         rc = bt_input_json_text(value, "gt_ans", &text, &found, err);
         if (!rc && !found)
-            rc = bt_fail(err, BT_ERR_INPUT, "no `gt_ans` to compare with; give the questions with --questions");
+            rc = bt_fail(err, BT_ERR_INPUT,
+                         "no `gt_ans` to compare with; give the questions with --questions");
         if (!rc)
             rc = own_answer(l, text, err);
     }
     if (!rc)
-        rc = bt_input_json_text(value, one_of(value, "prediction", one_of(value, "pred_ans", "answer")), &text,
-                                &found, err);
+        rc = bt_input_json_text(value, one_of(value, "prediction", one_of(value, "pred_ans", "answer")),
+                                &text, &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no prediction");
     return rc ? rc : bt_join_result(l->set->join, bt_buf_text(&l->text), text, err);
@@ -431,15 +439,18 @@ static int take_record(struct loader *l, const struct bt_record *rec, struct bt_
     bool found = false;
     int rc = bt_input_record_id(rec, "question_id", &l->text, err);
     if (!rc && l->own_answers) {
-        struct bt_value first = answers.kind == BT_ARRAY && answers.size > 0 ? bt_value_at(answers, 0) : answers;
+        struct bt_value first =
+            answers.kind == BT_ARRAY && answers.size > 0 ? bt_value_at(answers, 0) : answers;
         rc = first.kind == BT_STR
                  ? own_answer(l, (struct bt_text){ first.data, first.size }, err)
-                 : bt_fail(err, BT_ERR_INPUT, "no `answers` to compare with; give the questions with --questions");
+                 : bt_fail(err, BT_ERR_INPUT,
+                           "no `answers` to compare with; give the questions with --questions");
     }
     if (!rc)
         rc = bt_input_record_text(rec, "answer", &text, &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no answer");
+    bt_input_record_preset(rec, l->set->join);
     return rc ? rc : bt_join_result(l->set->join, bt_buf_text(&l->text), text, err);
 }
 
@@ -450,7 +461,8 @@ static int load_records(struct loader *l, const char *path, struct bt_err *err)
     struct bt_reader *reader = NULL;
     struct bt_record *rec = bt_record_new();
 
-    int rc = rec ? bt_reader_open(&reader, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    int rc =
+        rec ? bt_reader_open(&reader, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     while (!rc && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
         rc = take_record(l, rec, err);
         if (rc)

@@ -15,7 +15,7 @@ struct gqa_list {
 struct gqa_question {
     int32_t answer, structural, semantic, group, image; /* -1: none */
     int32_t steps, words;
-    bool common;             /* its choices are attributes as such */
+    bool common; /* its choices are attributes as such */
     bool has_choices;
     struct gqa_list entailed; /* ids as join.h has them */
     struct gqa_list objects;  /* of the question and the full answer */

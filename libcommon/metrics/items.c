@@ -45,12 +45,14 @@ int bt_items_align(const struct bt_items *items, const struct bt_items *other, s
     }
     if (!rc && missing > 0) {
         struct bt_text id = bt_join_id(items->join, items->numbers[example]);
-        rc = bt_fail(err, BT_ERR_INPUT, "%s %s: a result of the first system only (%zu such); both must answer the same",
+        rc = bt_fail(err, BT_ERR_INPUT,
+                     "%s %s: a result of the first system only (%zu such); both must answer the same",
                      items->id_key, bt_quote(id.data, id.size), missing);
     }
     if (!rc && items->count != other->count)
-        rc = bt_fail(err, BT_ERR_INPUT, "%zu items against %zu of the other system; both must answer the same",
-                     items->count, other->count);
+        rc =
+            bt_fail(err, BT_ERR_INPUT, "%zu items against %zu of the other system; both must answer the same",
+                    items->count, other->count);
     free(place);
     if (rc)
         free(made);
@@ -93,7 +95,8 @@ int bt_items_write(const struct bt_items *items, const char *path, const char *s
     struct bt_writer *writer = NULL;
     struct bt_record *rec = bt_record_new();
 
-    int rc = rec ? bt_writer_open(&writer, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    int rc =
+        rec ? bt_writer_open(&writer, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     if (!rc)
         rc = bt_writer_must_str(writer, "signature", signature, err);
     for (size_t i = 0; !rc && i < items->count; i++)

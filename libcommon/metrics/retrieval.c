@@ -54,10 +54,11 @@ static int listed(struct pairs *p, const json_t *texts, struct bt_err *err)
 {
     const json_t *number;
     size_t i;
-    int rc = json_is_array(texts) ? BT_OK : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
-    json_array_foreach(texts, i, number) if (!rc)
-        rc = json_is_integer(number) ? add_text(p, json_integer_value(number), err)
-                                     : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
+    int rc =
+        json_is_array(texts) ? BT_OK : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
+    json_array_foreach(texts, i, number) if (!rc) rc =
+        json_is_integer(number) ? add_text(p, json_integer_value(number), err)
+                                : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
     return rc ? rc : end_image(p, err);
 }
 
@@ -110,7 +111,8 @@ static int load_pairs(struct pairs *p, const char *path, struct bt_err *err)
         rc = object ? listed(p, element, err) : annotated(p, element, err);
         json_decref(element);
         if (rc)
-            bt_context(err, "%s: image %llu", bt_input_name(path), (unsigned long long)bt_json_array_index(array));
+            bt_context(err, "%s: image %llu", bt_input_name(path),
+                       (unsigned long long)bt_json_array_index(array));
     }
     bt_json_array_close(array);
     if (rc == BT_END)
@@ -179,8 +181,8 @@ static int find_matrix(const struct bt_safetensors *st, const char *name, uint64
         return bt_fail(err, BT_ERR_INPUT, "%s: no tensor %s; it holds scores_i2t and scores_t2i",
                        bt_safetensors_path(st), name);
     if ((*t)->rank != 2 || (*t)->shape[0] != rows || (*t)->shape[1] != columns)
-        return bt_fail(err, BT_ERR_INPUT, "%s: %s is not [%llu][%llu], as the pairs ask for", bt_safetensors_path(st),
-                       name, (unsigned long long)rows, (unsigned long long)columns);
+        return bt_fail(err, BT_ERR_INPUT, "%s: %s is not [%llu][%llu], as the pairs ask for",
+                       bt_safetensors_path(st), name, (unsigned long long)rows, (unsigned long long)columns);
     return BT_OK;
 }
 
@@ -195,8 +197,8 @@ static int read_row(const struct bt_safetensors *st, const struct bt_st_tensor *
     return bt_safetensors_read(st, &part, out, err);
 }
 
-static int rank_rows(const struct bt_safetensors *st, const struct bt_st_tensor *t, const struct pairs *p, bool images,
-                     double recall[BT_RECALLS], size_t *tied, struct bt_err *err)
+static int rank_rows(const struct bt_safetensors *st, const struct bt_st_tensor *t, const struct pairs *p,
+                     bool images, double recall[BT_RECALLS], size_t *tied, struct bt_err *err)
 {
     uint64_t rows = images ? p->images : p->texts, columns = images ? p->texts : p->images;
     size_t hits[BT_RECALLS] = { 0 };
@@ -205,7 +207,8 @@ static int rank_rows(const struct bt_safetensors *st, const struct bt_st_tensor 
     for (uint64_t i = 0; !rc && i < rows; i++) {
         rc = read_row(st, t, i, row, err);
         if (!rc)
-            count_rank(images ? best_text(p, i, row) : rank_of(row, columns, (size_t)p->image[i]), hits, tied);
+            count_rank(images ? best_text(p, i, row) : rank_of(row, columns, (size_t)p->image[i]), hits,
+                       tied);
     }
     for (int k = 0; k < BT_RECALLS; k++)
         recall[k] = 100.0 * (double)hits[k] / (double)rows;

@@ -11,7 +11,8 @@
 
 /* Columns of the table of items, in the order in which the official tool prints them; exact is ours. */
 enum { BLEU, ROUGE_L = BLEU + BT_ORDERS, CIDER, SPICE, EXACT, COLUMNS };
-static const char *const names[COLUMNS] = { "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr", "SPICE", "exact" };
+static const char *const names[COLUMNS] = { "Bleu_1",  "Bleu_2", "Bleu_3", "Bleu_4",
+                                            "ROUGE_L", "CIDEr",  "SPICE",  "exact" };
 
 /* One system: its captions and what they score. */
 struct system {
@@ -70,9 +71,14 @@ static int tabulate(struct system *y, struct bt_err *err)
         row[EXACT] = score->exact;
     }
     y->spice = NAN;
-    y->items = (struct bt_items){ .join = bt_captions_join(y->set), .id_key = "image_id", .count = count,
-                                  .numbers = y->numbers, .column_count = COLUMNS, .values = y->values,
-                                  .pool = pool, .pooled = &y->scores };
+    y->items = (struct bt_items){ .join = bt_captions_join(y->set),
+                                  .id_key = "image_id",
+                                  .count = count,
+                                  .numbers = y->numbers,
+                                  .column_count = COLUMNS,
+                                  .values = y->values,
+                                  .pool = pool,
+                                  .pooled = &y->scores };
     for (int c = 0; c < COLUMNS; c++)
         y->items.columns[c] = names[c];
     return BT_OK;
@@ -137,14 +143,15 @@ static int make_rows(struct scoring *s, const struct bt_caption_scores *scores, 
                      struct bt_report_section *section, struct bt_err *err)
 {
     const double values[COLUMNS] = { scores->bleu[0], scores->bleu[1], scores->bleu[2], scores->bleu[3],
-                                     scores->rouge_l, scores->cider, spice, scores->exact };
+                                     scores->rouge_l, scores->cider,   spice,           scores->exact };
     struct bt_report_row *rows = scoring_take(s, COLUMNS + 1, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
     section->rows = rows;
     for (int c = 0; c < COLUMNS; c++)
         if (!isnan(values[c]))
-            rows[section->count++] = (struct bt_report_row){ scoring_text(names[c]), values[c], -1, columns ? c : -1 };
+            rows[section->count++] =
+                (struct bt_report_row){ scoring_text(names[c]), values[c], -1, columns ? c : -1 };
     rows[section->count++] = (struct bt_report_row){ scoring_text("agg_metrics"),
                                                      scores->cider + scores->bleu[BT_ORDERS - 1], -1, -1 };
     return BT_OK;
@@ -154,9 +161,14 @@ static int report(struct scoring *s, const struct system *y, const uint64_t *cor
 {
     const struct bt_caption_scores *scores = &y->scores;
     struct bt_report *r = &s->report;
-    *r = (struct bt_report){ .value_title = "metric", .decimals = 3, .id_key = "image_id",
-                             .value_key = "CIDEr", .result_key = "caption", .references_key = "references",
-                             .total_key = "images", .total = scores->count };
+    *r = (struct bt_report){ .value_title = "metric",
+                             .decimals = 3,
+                             .id_key = "image_id",
+                             .value_key = "CIDEr",
+                             .result_key = "caption",
+                             .references_key = "references",
+                             .total_key = "images",
+                             .total = scores->count };
     if (!s->o->spice)
         r->skipped[0] = "SPICE skipped: name its jar with --spice";
     int rc = make_rows(s, scores, y->spice, true, &r->top, err);
@@ -171,8 +183,8 @@ static int report(struct scoring *s, const struct system *y, const uint64_t *cor
 /* ---------------------------------------------------------------- domains */
 
 /* The image `id`, as `from` has it, into a set of its own. */
-static int copy_image(struct bt_captions *to, const struct bt_captions *from, const struct bt_join_policy *policy,
-                      struct bt_text id, struct bt_err *err)
+static int copy_image(struct bt_captions *to, const struct bt_captions *from,
+                      const struct bt_join_policy *policy, struct bt_text id, struct bt_err *err)
 {
     const struct bt_join *join = bt_captions_join(from);
     int32_t number = bt_join_find(join, id), count;
@@ -189,8 +201,8 @@ static int copy_image(struct bt_captions *to, const struct bt_captions *from, co
     return rc ? rc : bt_captions_result(to, id, result, err);
 }
 
-static int copy_domain(struct bt_captions *to, const struct bt_captions *from, const struct bt_join_policy *policy,
-                       const json_t *ids, struct bt_err *err)
+static int copy_domain(struct bt_captions *to, const struct bt_captions *from,
+                       const struct bt_join_policy *policy, const json_t *ids, struct bt_err *err)
 {
     struct bt_buf id = { 0 };
     const json_t *value;
@@ -206,7 +218,8 @@ static int copy_domain(struct bt_captions *to, const struct bt_captions *from, c
     return rc;
 }
 
-/* A domain is scored as a run of its own, as LAVIS does with `img_ids`: CIDEr's document frequencies are its own. */
+/* A domain is scored as a run of its own, as LAVIS does with `img_ids`: CIDEr's document frequencies are its
+ * own. */
 static int score_domain(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                         const json_t *ids, struct bt_report_section *section, struct bt_err *err)
 {
@@ -237,7 +250,8 @@ static int score_domains(struct scoring *s, const struct bt_captions *all, struc
         struct bt_report_section *section = &sections[count++];
         const char *name = bt_arena_str(s->arena, key, strlen(key));
         *section = (struct bt_report_section){ .group = "domains", .title = "domain " };
-        rc = name ? score_domain(s, all, corpus, ids, section, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+        rc = name ? score_domain(s, all, corpus, ids, section, err)
+                  : bt_fail(err, BT_ERR_MEMORY, "out of memory");
         if (rc)
             bt_context(err, "%s: domain %s", s->o->domains, bt_quote_str(key));
         else

@@ -53,8 +53,11 @@ static int load_and_score(struct answers *a, const struct scoring *s, const char
         rc = bt_gqa_score(a->set, variant, &s->policy, &a->scores, err);
     if (rc)
         return rc;
-    a->items = (struct bt_items){ .join = bt_gqa_join(a->set), .id_key = "question_id", .count = a->scores.count,
-                                  .numbers = a->scores.numbers, .column_count = BT_GQA_DISTRIBUTION,
+    a->items = (struct bt_items){ .join = bt_gqa_join(a->set),
+                                  .id_key = "question_id",
+                                  .count = a->scores.count,
+                                  .numbers = a->scores.numbers,
+                                  .column_count = BT_GQA_DISTRIBUTION,
                                   .values = a->scores.values };
     for (int m = 0; m < BT_GQA_DISTRIBUTION; m++)
         a->items.columns[m] = bt_gqa_measure_names[m];
@@ -104,21 +107,27 @@ static int add_rows(struct scoring *s, const struct bt_gqa_scores *scores, struc
     const bool lavis = s->o->variant && strcmp(s->o->variant, "official") != 0;
     for (int m = 0; m < BT_GQA_MEASURES; m++)
         if (!isnan(scores->all[m]))
-            rows[count++] = (struct bt_report_row){
-                scoring_text(lavis ? "acc" : bt_gqa_measure_names[m]), scores->all[m],
-                m < BT_GQA_DISTRIBUTION ? scores->questions[m] : -1, m < BT_GQA_DISTRIBUTION ? m : -1
-            };
+            rows[count++] =
+                (struct bt_report_row){ scoring_text(lavis ? "acc" : bt_gqa_measure_names[m]), scores->all[m],
+                                        m < BT_GQA_DISTRIBUTION ? scores->questions[m] : -1,
+                                        m < BT_GQA_DISTRIBUTION ? m : -1 };
     if (lavis)
-        rows[count++] = (struct bt_report_row){ scoring_text("agg_metrics"), scores->all[BT_GQA_ACCURACY], -1, -1 };
+        rows[count++] =
+            (struct bt_report_row){ scoring_text("agg_metrics"), scores->all[BT_GQA_ACCURACY], -1, -1 };
     s->report.top = (struct bt_report_section){ .rows = rows, .count = count };
     return BT_OK;
 }
 
 static int report(struct scoring *s, const struct bt_gqa_scores *scores, struct bt_err *err)
 {
-    s->report = (struct bt_report){ .value_title = "measure", .count_title = "questions", .decimals = 2,
-                                    .id_key = "question_id", .value_key = "accuracy", .result_key = "answer",
-                                    .references_key = "answers", .total_key = "questions",
+    s->report = (struct bt_report){ .value_title = "measure",
+                                    .count_title = "questions",
+                                    .decimals = 2,
+                                    .id_key = "question_id",
+                                    .value_key = "accuracy",
+                                    .result_key = "answer",
+                                    .references_key = "answers",
+                                    .total_key = "questions",
                                     .total = scores->count };
     int rc = add_rows(s, scores, err);
     if (!rc)
@@ -154,7 +163,8 @@ static int submit(const struct scoring *s, struct bt_err *err)
     struct answers mine = { 0 };
     int rc = load(&mine, s->o, s->o->input, err);
     if (!rc)
-        rc = bt_submission_write(bt_gqa_join(mine.set), &s->policy, &form, s->o->submission, s->o->force, err);
+        rc =
+            bt_submission_write(bt_gqa_join(mine.set), &s->policy, &form, s->o->submission, s->o->force, err);
     free_answers(&mine);
     return rc;
 }

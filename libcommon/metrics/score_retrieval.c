@@ -8,12 +8,13 @@
 /* The names and the order are LAVIS's; agg_metrics is the mean of text retrieval. */
 static void fill_rows(const struct bt_retrieval_scores *scores, struct bt_report_row rows[ROWS])
 {
-    static const char *const names[ROWS] = { "txt_r1", "txt_r5", "txt_r10", "txt_r_mean", "img_r1",
-                                             "img_r5", "img_r10", "img_r_mean", "r_mean", "agg_metrics" };
+    static const char *const names[ROWS] = { "txt_r1", "txt_r5",  "txt_r10",    "txt_r_mean", "img_r1",
+                                             "img_r5", "img_r10", "img_r_mean", "r_mean",     "agg_metrics" };
     const double *t = scores->text, *i = scores->image;
     const double text_mean = (t[0] + t[1] + t[2]) / 3, image_mean = (i[0] + i[1] + i[2]) / 3;
-    const double values[ROWS] = { t[0], t[1], t[2], text_mean, i[0],
-                                  i[1], i[2], image_mean, (text_mean + image_mean) / 2, text_mean };
+    const double values[ROWS] = {
+        t[0], t[1], t[2], text_mean, i[0], i[1], i[2], image_mean, (text_mean + image_mean) / 2, text_mean
+    };
     for (int k = 0; k < ROWS; k++)
         rows[k] = (struct bt_report_row){ scoring_text(names[k]), values[k], -1, -1 };
 }
@@ -26,8 +27,11 @@ static int score(struct scoring *s, struct bt_err *err)
     if (rc)
         return rc;
     fill_rows(&scores, rows);
-    s->report = (struct bt_report){ .value_title = "recall", .decimals = 2, .top = { .rows = rows, .count = ROWS },
-                                    .total_key = "images", .total = scores.images };
+    s->report = (struct bt_report){ .value_title = "recall",
+                                    .decimals = 2,
+                                    .top = { .rows = rows, .count = ROWS },
+                                    .total_key = "images",
+                                    .total = scores.images };
     if (scores.tied > 0)
         bt_note("%zu of %zu rankings hang on equal scores, whose order is arbitrary", scores.tied,
                 scores.images + scores.texts);
@@ -40,7 +44,8 @@ int bt_score_retrieval(const struct bt_score_options *o, struct bt_err *err)
     struct scoring s;
     int rc = scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
     if (!rc && !o->refs)
-        rc = bt_fail(err, BT_ERR_USAGE, "--refs: missing; give the file that says which texts belong to which image");
+        rc = bt_fail(err, BT_ERR_USAGE,
+                     "--refs: missing; give the file that says which texts belong to which image");
     if (!rc)
         rc = score(&s, err);
     scoring_close(&s);

@@ -37,8 +37,12 @@ static int tabulate(struct answers *a, struct bt_err *err)
         a->numbers[i] = a->scores.each[i].number;
         a->values[i] = a->scores.each[i].accuracy;
     }
-    a->items = (struct bt_items){ .join = bt_vqa_join(a->set), .id_key = "question_id", .count = count,
-                                  .numbers = a->numbers, .column_count = 1, .columns = { "accuracy" },
+    a->items = (struct bt_items){ .join = bt_vqa_join(a->set),
+                                  .id_key = "question_id",
+                                  .count = count,
+                                  .numbers = a->numbers,
+                                  .column_count = 1,
+                                  .columns = { "accuracy" },
                                   .values = a->values };
     return BT_OK;
 }
@@ -46,7 +50,8 @@ static int tabulate(struct answers *a, struct bt_err *err)
 static int load_and_score(struct answers *a, const struct scoring *s, const char *input, struct bt_err *err)
 {
     enum bt_vqa_variant variant = BT_VQA_OFFICIAL;
-    while (s->o->variant && variant < BT_VQA_VARIANTS && strcmp(s->o->variant, bt_vqa_variant_name(variant)) != 0)
+    while (s->o->variant && variant < BT_VQA_VARIANTS &&
+           strcmp(s->o->variant, bt_vqa_variant_name(variant)) != 0)
         variant++;
     if (variant == BT_VQA_VARIANTS)
         return bt_fail(err, BT_ERR_USAGE, "--variant=%s: not for VQA", s->o->variant);
@@ -75,7 +80,8 @@ static const struct bt_text *references(const void *set, int32_t number, struct 
 }
 
 static int add_section(struct scoring *s, struct bt_report_section *section, const char *key,
-                       const char *title, const struct bt_vqa_group *groups, int32_t count, struct bt_err *err)
+                       const char *title, const struct bt_vqa_group *groups, int32_t count,
+                       struct bt_err *err)
 {
     struct bt_report_row *rows = scoring_take(s, (size_t)count, sizeof *rows, err);
     if (!rows)
@@ -95,11 +101,18 @@ static int report(struct scoring *s, const struct bt_vqa_scores *scores, struct 
         return BT_ERR_MEMORY;
 
     *overall = (struct bt_report_row){ scoring_text("overall"), scores->overall, (int64_t)scores->count, 0 };
-    *r = (struct bt_report){ .value_title = "accuracy", .count_title = "questions", .decimals = 2,
-                             .top = { .rows = overall, .count = 1 }, .sections = sections,
-                             .section_count = 2, .id_key = "question_id", .value_key = "accuracy",
-                             .result_key = "answer", .references_key = "answers",
-                             .total_key = "questions", .total = scores->count };
+    *r = (struct bt_report){ .value_title = "accuracy",
+                             .count_title = "questions",
+                             .decimals = 2,
+                             .top = { .rows = overall, .count = 1 },
+                             .sections = sections,
+                             .section_count = 2,
+                             .id_key = "question_id",
+                             .value_key = "accuracy",
+                             .result_key = "answer",
+                             .references_key = "answers",
+                             .total_key = "questions",
+                             .total = scores->count };
     int rc = add_section(s, &sections[0], "perAnswerType", "answer type", scores->answer_types,
                          scores->answer_type_count, err);
     if (!rc)
@@ -137,7 +150,8 @@ static int submit(const struct scoring *s, struct bt_err *err)
     struct answers mine = { 0 };
     int rc = load(&mine, s->o, s->o->input, err);
     if (!rc)
-        rc = bt_submission_write(bt_vqa_join(mine.set), &s->policy, &form, s->o->submission, s->o->force, err);
+        rc =
+            bt_submission_write(bt_vqa_join(mine.set), &s->policy, &form, s->o->submission, s->o->force, err);
     free_answers(&mine);
     return rc;
 }

@@ -87,7 +87,8 @@ static int add_worst(struct scoring *s, const struct scoring_items *with, struct
     int rc = made && ranks ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && i < items->count; i++)
-        ranks[i] = (struct rank){ items->values[i * (size_t)items->column_count + (size_t)with->worst_by], i };
+        ranks[i] =
+            (struct rank){ items->values[i * (size_t)items->column_count + (size_t)with->worst_by], i };
     if (!rc)
         qsort(ranks, items->count, sizeof *ranks, compare_ranks);
     for (size_t i = 0; !rc && i < shown; i++)
@@ -157,7 +158,10 @@ int scoring_print(struct scoring *s, uint64_t data, struct bt_err *err)
 
 int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t data, struct bt_err *err)
 {
-    int rc = s->o->worst_count > 0 ? add_worst(s, with, err) : BT_OK;
+    const char *preset = bt_join_made_with(with->items->join);
+    int rc = *preset ? bt_buf_printf(&s->signature, err, "|preset:%s", preset) : BT_OK;
+    if (!rc && s->o->worst_count > 0)
+        rc = add_worst(s, with, err);
     if (!rc)
         rc = add_samples(s, with, err);
     if (!rc)

@@ -34,7 +34,8 @@ struct scoring_items {
 };
 
 /* The worst items, intervals and comparison that the options ask for, the end of the signature, the records
- * per item, and the report to stdout. `data` is the hash of ids and references. */
+ * per item, and the report to stdout. `data` is the hash of ids and references. The signature names the
+ * decoding preset where results do. */
 int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t data, struct bt_err *err);
 /* The same without items. */
 int scoring_print(struct scoring *s, uint64_t data, struct bt_err *err);

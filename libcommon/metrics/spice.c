@@ -17,8 +17,9 @@
 #include "libcommon/base/tool.h"
 #include "libcommon/metrics/input.h"
 
-#define MAX_LOG     (1 << 20)
-#define LAST_SCRIPT 14 /* the last Java that brings the JavaScript engine with which SPICE writes its results */
+#define MAX_LOG (1 << 20)
+#define LAST_SCRIPT                                                                                          \
+    14 /* the last Java that brings the JavaScript engine with which SPICE writes its results */
 
 extern char **environ;
 
@@ -33,7 +34,8 @@ struct run {
 /* ---------------------------------------------------------------- running a program */
 
 /* Runs argv in `folder` with stdout and stderr into `log`; the exit status, or 128 + signal, in *status. */
-static int run_program(const char *const argv[], const char *folder, const char *log, int *status, struct bt_err *err)
+static int run_program(const char *const argv[], const char *folder, const char *log, int *status,
+                       struct bt_err *err)
 {
     posix_spawn_file_actions_t actions;
     pid_t child = -1;
@@ -45,7 +47,8 @@ static int run_program(const char *const argv[], const char *folder, const char 
     int errnum = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (errnum)
-        return bt_fail_errno(err, errnum, 0, argv[0], "SPICE runs on Java: install it, or name it with --java");
+        return bt_fail_errno(err, errnum, 0, argv[0],
+                             "SPICE runs on Java: install it, or name it with --java");
 
     int state = 0;
     while (waitpid(child, &state, 0) < 0 && errno == EINTR)
@@ -81,7 +84,8 @@ static int find_version(struct run *r, struct bt_err *err)
         r->version = parse_version(text);
     free(text);
     if (!rc && (status != 0 || r->version < 1))
-        rc = bt_fail(err, BT_ERR_CONFIG, "%s -version: does not tell its version; name a Java with --java", r->java);
+        rc = bt_fail(err, BT_ERR_CONFIG, "%s -version: does not tell its version; name a Java with --java",
+                     r->java);
     return rc;
 }
 
@@ -94,8 +98,10 @@ static int check_libraries(const struct run *r, struct bt_err *err)
         char *path = bt_format("%s/lib/%s", r->folder, names[i]);
         int rc = path ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
         if (!rc && !bt_path_exists(path))
-            rc = bt_fail(err, BT_ERR_NOINPUT, "%s: not there, and SPICE needs it; it is part of "
-                         "stanford-corenlp-full-2015-12-09.zip", bt_quote_str(path));
+            rc = bt_fail(err, BT_ERR_NOINPUT,
+                         "%s: not there, and SPICE needs it; it is part of "
+                         "stanford-corenlp-full-2015-12-09.zip",
+                         bt_quote_str(path));
         free(path);
         if (rc)
             return rc;
@@ -113,10 +119,12 @@ static int check_script_engine(const struct run *r, struct bt_err *err)
     if (r->version > LAST_SCRIPT && !missing)
         globfree(&found);
     free(pattern);
-    return missing ? bt_fail(err, BT_ERR_CONFIG, "Java %ld has no JavaScript engine, with which SPICE writes its results; "
-                             "name a Java of 8 to %d with --java, or put nashorn-core and asm jars into %s/lib",
-                             r->version, LAST_SCRIPT, bt_quote_str(r->folder))
-                   : BT_OK;
+    return missing
+               ? bt_fail(err, BT_ERR_CONFIG,
+                         "Java %ld has no JavaScript engine, with which SPICE writes its results; "
+                         "name a Java of 8 to %d with --java, or put nashorn-core and asm jars into %s/lib",
+                         r->version, LAST_SCRIPT, bt_quote_str(r->folder))
+               : BT_OK;
 }
 
 static int absolute(char **out, const char *path, struct bt_err *err)
@@ -179,7 +187,8 @@ static void finish(struct run *r)
 /* ---------------------------------------------------------------- in and out */
 
 /* Images are named by their place, so that results are joined whatever their order. */
-static int write_input(const struct run *r, const struct bt_spice_item *items, size_t count, struct bt_err *err)
+static int write_input(const struct run *r, const struct bt_spice_item *items, size_t count,
+                       struct bt_err *err)
 {
     struct bt_buf buf = { 0 };
     int rc = bt_buf_printf(&buf, err, "[");
@@ -287,15 +296,16 @@ static int read_output(const struct run *r, size_t count, double *each, struct b
     return rc ? bt_context(err, "SPICE's results") : BT_OK;
 }
 
-int bt_spice_score(const struct bt_spice *spice, const struct bt_spice_item *items, size_t count, double *each,
-                   struct bt_err *err)
+int bt_spice_score(const struct bt_spice *spice, const struct bt_spice_item *items, size_t count,
+                   double *each, struct bt_err *err)
 {
     struct run r = { 0 };
     int rc = prepare(&r, spice, err);
     if (!rc)
         rc = write_input(&r, items, count, err);
     if (!rc)
-        bt_note("SPICE: Java %ld parses %zu captions and their references; this takes a while", r.version, count);
+        bt_note("SPICE: Java %ld parses %zu captions and their references; this takes a while", r.version,
+                count);
     if (!rc)
         rc = run_java(&r, err);
     if (!rc)

@@ -161,6 +161,18 @@ refused() {
     refused 65 "E_BT_TRUNC" "$score" caption cut.bt
 }
 
+@test "references from shards, and the preset that the records carry" {
+    jq -c '.annotations | group_by(.image_id)[] | {id: (.[0].image_id | tostring), image_id: .[0].image_id, captions: map(.caption)}' refs.json |
+        "$cat" --from=json --schema bt.sample/1 | "$cat" -o val.lmdb
+    jq -c '.[] | . + {id: (.image_id | tostring), preset: "co co", preset_sha256: "0123456789abcdef"}' results.json |
+        "$cat" --from=json --schema bt.prediction/1 | "$score" --refs val.lmdb --json >out.json
+    jq -e '.exact == 1 and (.signature | contains("|preset:co?co:01234567|n:3|"))' out.json
+    [ "$(jq .CIDEr out.json)" = "$("$score" --refs refs.json --json results.json | jq .CIDEr)" ]
+    printf '%s\n' '{"id":"1","image_id":1,"caption":"a","captions":["a"],"preset":"x","preset_sha256":"0"}' \
+        '{"id":"2","image_id":2,"caption":"a","captions":["a"],"preset":"y","preset_sha256":"0"}' |
+        "$cat" --from=json --schema bt.prediction/1 | "$score" | grep -F '|preset:mixed|'
+}
+
 @test "C63: a rare answer gets its share" {
     [ "$(vqa 'none*1 yes*9' none)" = 30 ]
     [ "$(vqa '2*5 two*5' two)" = 100 ]

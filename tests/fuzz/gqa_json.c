@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             bt_gqa_load_attentions(set, path, &err);
         bt_err_clear(&err);
         for (int32_t i = 0; i < bt_join_count(bt_gqa_join(set)); i++)
-            bt_join_result((struct bt_join *)bt_gqa_join(set), bt_join_id(bt_gqa_join(set), i), (struct bt_text){ "yes", 3 }, &err);
+            bt_join_result(bt_gqa_join(set), bt_join_id(bt_gqa_join(set), i), (struct bt_text){ "yes", 3 },
+                           &err);
         bt_gqa_score(set, BT_GQA_OFFICIAL, &policy, &scores, &err);
     }
     bt_err_clear(&err);

@@ -104,7 +104,8 @@ static void check_gqa_lavis(const char *folder, const json_t *expected)
         if (rc)
             differ("%s", err.text);
         else
-            compare(keys[v], scores.all[BT_GQA_ACCURACY], number(json_object_get(expected, "lavis"), keys[v]), 0);
+            compare(keys[v], scores.all[BT_GQA_ACCURACY], number(json_object_get(expected, "lavis"), keys[v]),
+                    0);
         report(folder, keys[v], NULL);
         bt_gqa_scores_free(&scores);
         bt_gqa_free(set);

@@ -29,8 +29,13 @@ static struct bt_join *make_join(int count, bool backwards)
 
 static struct bt_items make_items(const struct bt_join *join, const double (*rows)[2], size_t count)
 {
-    return (struct bt_items){ .join = join, .id_key = "image_id", .count = count, .numbers = numbers,
-                              .column_count = 2, .columns = { "a", "b" }, .values = &rows[0][0] };
+    return (struct bt_items){ .join = join,
+                              .id_key = "image_id",
+                              .count = count,
+                              .numbers = numbers,
+                              .column_count = 2,
+                              .columns = { "a", "b" },
+                              .values = &rows[0][0] };
 }
 
 static void test_values(void)
@@ -53,7 +58,7 @@ static void test_values(void)
 static void test_interval(void)
 {
     struct bt_join *join = make_join(COUNT, false);
-    struct bt_items items = make_items(join, (const double (*)[2])values, COUNT);
+    struct bt_items items = make_items(join, (const double(*)[2])values, COUNT);
     struct bt_interval intervals[2], again[2];
     struct bt_err err = { 0 };
     double mean = 0, variance = 0;
@@ -88,7 +93,7 @@ static void double_first(const void *pooled, const uint32_t *times, size_t count
 static void test_pooled(void)
 {
     struct bt_join *join = make_join(COUNT, false);
-    struct bt_items items = make_items(join, (const double (*)[2])values, COUNT);
+    struct bt_items items = make_items(join, (const double(*)[2])values, COUNT);
     struct bt_interval intervals[2];
     struct bt_err err = { 0 };
     const int seven = 7;
@@ -111,8 +116,8 @@ static void test_compare(void)
     struct bt_join *backwards = make_join(COUNT, true);
     memcpy(other_numbers, numbers, sizeof numbers);
     struct bt_join *join = make_join(COUNT, false);
-    struct bt_items a = make_items(join, (const double (*)[2])values, COUNT);
-    struct bt_items b = make_items(backwards, (const double (*)[2])other, COUNT);
+    struct bt_items a = make_items(join, (const double(*)[2])values, COUNT);
+    struct bt_items b = make_items(backwards, (const double(*)[2])other, COUNT);
     struct bt_comparison c[2];
     struct bt_err err = { 0 };
 
