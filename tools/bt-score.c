@@ -73,8 +73,6 @@ static int check_commands(struct bt_err *err)
         { "java", o.java, " caption " },
         { "duplicates", duplicates, " caption vqa gqa " },
         { "subset", o.policy.subset, " caption vqa gqa " },
-        { "compare", o.compare, " caption vqa gqa " },
-        { "bootstrap", o.samples > 0, " caption vqa gqa " },
         { "worst", o.worst_count > 0, " caption vqa gqa " },
         { "per-item", o.per_item, " caption vqa gqa " },
         { "submission", o.submission, " caption vqa gqa " },
@@ -105,6 +103,8 @@ static int check_options(const struct command *c, struct bt_err *err)
     if (is_stdin(o.per_item) || is_stdin(o.submission))
         return bt_fail(err, BT_ERR_USAGE, "--%s to stdout, where the scores go; name a file",
                        o.per_item ? "per-item" : "submission");
+    if (o.samples > 1000000)
+        return bt_fail(err, BT_ERR_USAGE, "--bootstrap: at most 1000000 samples");
     if (o.submission && !o.refs && !o.questions)
         return bt_fail(err, BT_ERR_USAGE, "--submission: give %s, so that none is missed",
                        c->submission_needs);

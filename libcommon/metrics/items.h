@@ -14,8 +14,8 @@
 
 /* Borrowed by who uses it; freed by who made it. */
 struct bt_items {
-    const struct bt_join *join;
-    const char *id_key; /* "image_id", "question_id" */
+    const struct bt_join *join; /* NULL: items are known by their place, and not to be written */
+    const char *id_key;         /* "image_id", "question_id" */
     size_t count;
     const int32_t *numbers; /* [count], in the join */
     int column_count;

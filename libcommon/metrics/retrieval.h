@@ -15,6 +15,7 @@
  * is one of the orders that the published evaluation may give them. */
 struct bt_retrieval_scores {
     size_t images, texts;
+    double *text_hits, *image_hits;             /* [images][3], [texts][3]: 100 or 0 per cent of each row */
     double text[BT_RECALLS], image[BT_RECALLS]; /* per cent */
     size_t tied;   /* rows whose rank among the first ten depends on the order of equals */
     uint64_t data; /* hash over which text belongs to which image */
@@ -25,5 +26,6 @@ struct bt_retrieval_scores {
  * are numbered in order. Every text belongs to one image, every image has one or more. E_INPUT, E_ST. */
 int bt_retrieval_score(const char *scores, const char *pairs, struct bt_retrieval_scores *result,
                        struct bt_err *err);
+void bt_retrieval_scores_free(struct bt_retrieval_scores *scores);
 
 #endif

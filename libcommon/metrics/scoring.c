@@ -101,23 +101,36 @@ static int add_worst(struct scoring *s, const struct scoring_items *with, struct
 
 /* ---------------------------------------------------------------- samples */
 
-static int add_samples(struct scoring *s, const struct scoring_items *with, struct bt_err *err)
+/* Fills `intervals` and, where there is another system, `comparisons`. */
+static int sample(const struct scoring *s, const struct scoring_items *with, int64_t samples,
+                  struct bt_interval *intervals, struct bt_comparison *comparisons, struct bt_err *err)
 {
-    int64_t samples = s->o->samples > 0 ? s->o->samples : with->other ? COMPARE_SAMPLES : 0;
-    size_t columns = (size_t)with->items->column_count;
+    int rc = bt_bootstrap(with->items, samples, s->o->seed, intervals, err);
+    return rc || !with->other
+               ? rc
+               : bt_bootstrap_compare(with->items, with->other, samples, s->o->seed, comparisons, err);
+}
+
+int scoring_sample(struct scoring *s, const struct scoring_items *parts, size_t count, struct bt_err *err)
+{
+    int64_t samples = s->o->samples > 0 ? s->o->samples : s->o->compare ? COMPARE_SAMPLES : 0;
+    size_t columns = 0;
     int rc = BT_OK;
 
     if (samples == 0)
         return BT_OK;
+    for (size_t i = 0; i < count; i++)
+        columns += (size_t)parts[i].items->column_count;
     struct bt_interval *intervals = scoring_take(s, columns, sizeof *intervals, err);
     struct bt_comparison *comparisons = scoring_take(s, columns, sizeof *comparisons, err);
     if (!intervals || !comparisons)
         return BT_ERR_MEMORY;
-    rc = bt_bootstrap(with->items, samples, s->o->seed, intervals, err);
     s->report.intervals = intervals;
-    if (!rc && with->other) {
-        rc = bt_bootstrap_compare(with->items, with->other, samples, s->o->seed, comparisons, err);
-        s->report.comparisons = comparisons;
+    s->report.comparisons = s->o->compare ? comparisons : NULL;
+    for (size_t i = 0; !rc && i < count; i++) {
+        rc = sample(s, &parts[i], samples, intervals, comparisons, err);
+        intervals += parts[i].items->column_count;
+        comparisons += parts[i].items->column_count;
     }
     return rc ? rc
               : bt_buf_printf(&s->signature, err, "|bs:%lld|seed:%llu", (long long)samples,
@@ -163,7 +176,7 @@ int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t
     if (!rc && s->o->worst_count > 0)
         rc = add_worst(s, with, err);
     if (!rc)
-        rc = add_samples(s, with, err);
+        rc = scoring_sample(s, with, 1, err);
     if (!rc)
         rc = sign(s, data, err);
     if (!rc && s->o->per_item)

@@ -37,7 +37,9 @@ struct scoring_items {
  * per item, and the report to stdout. `data` is the hash of ids and references. The signature names the
  * decoding preset where results do. */
 int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t data, struct bt_err *err);
-/* The same without items. */
+/* Intervals and comparisons alone, of the columns of all parts one after the other. */
+int scoring_sample(struct scoring *s, const struct scoring_items *parts, size_t count, struct bt_err *err);
+/* The end of the signature, and the report. */
 int scoring_print(struct scoring *s, uint64_t data, struct bt_err *err);
 
 /* E_INPUT where both systems bring their references along, and they differ. */

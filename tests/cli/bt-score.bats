@@ -303,6 +303,15 @@ golden=$BATS_TEST_DIRNAME/../golden/metrics
     [[ $stderr == *"rankings hang on equal scores"* ]]
 }
 
+@test "retrieval: intervals and comparison, images and texts apart" {
+    pairs=$golden/retrieval/ragged.json m=$golden/retrieval/ragged.safetensors
+    "$score" retrieval --quiet --refs "$pairs" --bootstrap 300 --json "$m" >out.json
+    jq -e '.intervals | keys_unsorted == ["txt_r1", "txt_r5", "txt_r10", "img_r1", "img_r5", "img_r10"]' out.json
+    jq -e '.intervals.txt_r1[0] < .txt_r1 and .txt_r1 < .intervals.txt_r1[1]' out.json
+    jq -e '.intervals.img_r1[0] < .img_r1 and .img_r1 < .intervals.img_r1[1]' out.json
+    "$score" retrieval --quiet --refs "$pairs" --compare "$m" --json "$m" | jq -e '.comparison.img_r10 | .change == 0 and .p == 1'
+}
+
 @test "retrieval: pairs that do not fit are refused" {
     m=$golden/retrieval/worked.safetensors
     echo '{"img2txt": [[0, 1], [2]]}' >few.json
@@ -457,6 +466,7 @@ END
     refused 64 "--worst: not for 'bt-score retrieval'" "$score" retrieval --worst 2 results.json
     refused 64 "blitext: not for VQA" "$score" vqa --variant blitext --refs refs.json results.json
     refused 64 "aokvqa: not for GQA" "$score" gqa --variant aokvqa results.json
+    refused 64 "at most 1000000" "$score" --bootstrap 2M --refs refs.json results.json
     refused 64 "--refs" "$score" caption results.json
     refused 64 "stdin" "$score" caption --refs - -
     refused 64 "2 files" "$score" caption results.json results.json

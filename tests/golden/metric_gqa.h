@@ -144,7 +144,7 @@ static void check_retrieval(const char *name)
         return;
     char *base = bt_format("%.*s", (int)(length - 5), name);
     char *pairs = bt_format("%s/%s", root, name), *matrices = bt_format("%s/%s.safetensors", root, base);
-    struct bt_retrieval_scores scores;
+    struct bt_retrieval_scores scores = { 0 };
     struct bt_err err = { 0 };
     json_t *expected = load("", name);
     if (bt_retrieval_score(matrices, pairs, &scores, &err) != BT_OK) {
@@ -154,6 +154,7 @@ static void check_retrieval(const char *name)
         compare_recall("img", scores.image, expected);
     }
     report(base, NULL, NULL);
+    bt_retrieval_scores_free(&scores);
     json_decref(expected);
     free(matrices);
     free(pairs);
