@@ -85,7 +85,7 @@ static int tabulate(struct system *y, struct bt_err *err)
 }
 
 /* SPICE of every caption, from the token strings that the other metrics compare. */
-static int add_spice(struct system *y, const struct scoring *s, struct bt_err *err)
+static int add_spice(struct system *y, const struct bt_scoring *s, struct bt_err *err)
 {
     const struct bt_spice spice = { s->o->spice, s->o->java, s->o->spice_cache };
     size_t count = y->scores.count;
@@ -116,7 +116,7 @@ static int add_spice(struct system *y, const struct scoring *s, struct bt_err *e
     return rc;
 }
 
-static int load_and_score(struct system *y, const struct scoring *s, const char *input,
+static int load_and_score(struct system *y, const struct bt_scoring *s, const char *input,
                           struct bt_captions *corpus, uint64_t *corpus_hash, struct bt_err *err)
 {
     int rc = load(y, s->o, input, err);
@@ -139,25 +139,26 @@ static const struct bt_text *references(const void *set, int32_t number, struct 
 /* ---------------------------------------------------------------- the report */
 
 /* All metrics that were had, then LAVIS's aggregate: CIDEr + BLEU-4 (metrics.md 6). */
-static int make_rows(struct scoring *s, const struct bt_caption_scores *scores, double spice, bool columns,
+static int make_rows(struct bt_scoring *s, const struct bt_caption_scores *scores, double spice, bool columns,
                      struct bt_report_section *section, struct bt_err *err)
 {
     const double values[COLUMNS] = { scores->bleu[0], scores->bleu[1], scores->bleu[2], scores->bleu[3],
                                      scores->rouge_l, scores->cider,   spice,           scores->exact };
-    struct bt_report_row *rows = scoring_take(s, COLUMNS + 1, sizeof *rows, err);
+    struct bt_report_row *rows = bt_scoring_take(s, COLUMNS + 1, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
     section->rows = rows;
     for (int c = 0; c < COLUMNS; c++)
         if (!isnan(values[c]))
             rows[section->count++] =
-                (struct bt_report_row){ scoring_text(names[c]), values[c], -1, columns ? c : -1 };
-    rows[section->count++] = (struct bt_report_row){ scoring_text("agg_metrics"),
+                (struct bt_report_row){ bt_scoring_text(names[c]), values[c], -1, columns ? c : -1 };
+    rows[section->count++] = (struct bt_report_row){ bt_scoring_text("agg_metrics"),
                                                      scores->cider + scores->bleu[BT_ORDERS - 1], -1, -1 };
     return BT_OK;
 }
 
-static int report(struct scoring *s, const struct system *y, const uint64_t *corpus_hash, struct bt_err *err)
+static int report(struct bt_scoring *s, const struct system *y, const uint64_t *corpus_hash,
+                  struct bt_err *err)
 {
     const struct bt_caption_scores *scores = &y->scores;
     struct bt_report *r = &s->report;
@@ -177,7 +178,8 @@ static int report(struct scoring *s, const struct system *y, const uint64_t *cor
                            s->o->spice ? "+SPICE" : "");
     if (!rc && corpus_hash)
         rc = bt_buf_printf(&s->signature, err, "|df:%016llx", (unsigned long long)*corpus_hash);
-    return rc ? rc : scoring_sign_range(s, "refs", scores->fewest_references, scores->most_references, err);
+    return rc ? rc
+              : bt_scoring_sign_range(s, "refs", scores->fewest_references, scores->most_references, err);
 }
 
 /* ---------------------------------------------------------------- domains */
@@ -192,6 +194,8 @@ static int copy_image(struct bt_captions *to, const struct bt_captions *from,
 
     if (number < 0 || !bt_join_expected(join, number))
         return bt_fail(err, BT_ERR_INPUT, "image %s is not among the references", bt_quote(id.data, id.size));
+    if (bt_join_find(bt_captions_join(to), id) >= 0)
+        return bt_fail(err, BT_ERR_INPUT, "image %s is there twice; keep one", bt_quote(id.data, id.size));
     if (!bt_join_get(join, number, policy, &result)) /* --subset: others were refused */
         return BT_OK;
     const struct bt_text *texts = bt_captions_references(from, number, &count);
@@ -220,7 +224,7 @@ static int copy_domain(struct bt_captions *to, const struct bt_captions *from,
 
 /* A domain is scored as a run of its own, as LAVIS does with `img_ids`: CIDEr's document frequencies are its
  * own. */
-static int score_domain(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
+static int score_domain(struct bt_scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                         const json_t *ids, struct bt_report_section *section, struct bt_err *err)
 {
     struct bt_caption_scores scores = { 0 };
@@ -237,10 +241,10 @@ static int score_domain(struct scoring *s, const struct bt_captions *all, struct
     return rc;
 }
 
-static int score_domains(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
+static int score_domains(struct bt_scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                          const json_t *domains, struct bt_err *err)
 {
-    struct bt_report_section *sections = scoring_take(s, json_object_size(domains), sizeof *sections, err);
+    struct bt_report_section *sections = bt_scoring_take(s, json_object_size(domains), sizeof *sections, err);
     const char *key;
     json_t *ids;
     int count = 0, rc = sections ? BT_OK : BT_ERR_MEMORY;
@@ -255,14 +259,14 @@ static int score_domains(struct scoring *s, const struct bt_captions *all, struc
         if (rc)
             bt_context(err, "%s: domain %s", s->o->domains, bt_quote_str(key));
         else
-            section->key = scoring_text(name);
+            section->key = bt_scoring_text(name);
     }
     s->report.sections = sections;
     s->report.section_count = count;
     return rc;
 }
 
-static int add_domains(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
+static int add_domains(struct bt_scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                        struct bt_err *err)
 {
     json_t *domains = NULL;
@@ -277,7 +281,7 @@ static int add_domains(struct scoring *s, const struct bt_captions *all, struct 
 
 /* ---------------------------------------------------------------- the command */
 
-static int score(struct scoring *s, struct bt_captions *corpus, struct bt_err *err)
+static int score(struct bt_scoring *s, struct bt_captions *corpus, struct bt_err *err)
 {
     struct system mine = { 0 }, other = { 0 };
     uint64_t corpus_hash = 0;
@@ -285,22 +289,22 @@ static int score(struct scoring *s, struct bt_captions *corpus, struct bt_err *e
     if (!rc && s->o->compare)
         rc = load_and_score(&other, s, s->o->compare, corpus, NULL, err);
     if (!rc && s->o->compare)
-        rc = scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
+        rc = bt_scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
     if (!rc)
         rc = report(s, &mine, corpus ? &corpus_hash : NULL, err);
     if (!rc && s->o->domains)
         rc = add_domains(s, mine.set, corpus, err);
     if (!rc) {
-        const struct scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, CIDER,
-                                            references, mine.set };
-        rc = scoring_finish(s, &with, mine.scores.data, err);
+        const struct bt_scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, CIDER,
+                                               references, mine.set };
+        rc = bt_scoring_finish(s, &with, mine.scores.data, err);
     }
     free_system(&other);
     free_system(&mine);
     return rc;
 }
 
-static int score_with_corpus(struct scoring *s, struct bt_err *err)
+static int score_with_corpus(struct bt_scoring *s, struct bt_err *err)
 {
     struct bt_captions *corpus = bt_captions_new();
     int rc = corpus ? bt_captions_load_references(corpus, s->o->df, err)
@@ -311,7 +315,7 @@ static int score_with_corpus(struct scoring *s, struct bt_err *err)
     return rc;
 }
 
-static int submit(const struct scoring *s, struct bt_err *err)
+static int submit(const struct bt_scoring *s, struct bt_err *err)
 {
     static const struct bt_submission form = { "image_id", "caption", false };
     struct system mine = { 0 };
@@ -325,10 +329,10 @@ static int submit(const struct scoring *s, struct bt_err *err)
 
 int bt_score_captions(const struct bt_score_options *o, struct bt_err *err)
 {
-    struct scoring s;
-    int rc = scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
+    struct bt_scoring s;
+    int rc = bt_scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
     if (!rc)
         rc = o->submission ? submit(&s, err) : o->df ? score_with_corpus(&s, err) : score(&s, NULL, err);
-    scoring_close(&s);
+    bt_scoring_close(&s);
     return rc;
 }

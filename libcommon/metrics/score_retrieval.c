@@ -17,7 +17,7 @@ static void fill_rows(const struct bt_retrieval_scores *scores, struct bt_report
     };
     static const int columns[ROWS] = { 0, 1, 2, -1, 3, 4, 5, -1, -1, -1 }; /* of both parts of sample() */
     for (int k = 0; k < ROWS; k++)
-        rows[k] = (struct bt_report_row){ scoring_text(names[k]), values[k], -1, columns[k] };
+        rows[k] = (struct bt_report_row){ bt_scoring_text(names[k]), values[k], -1, columns[k] };
 }
 
 static struct bt_items rows_of(const double *hits, size_t count)
@@ -28,23 +28,23 @@ static struct bt_items rows_of(const double *hits, size_t count)
 }
 
 /* Images and texts are drawn apart. */
-static int sample(struct scoring *s, const struct bt_retrieval_scores *mine,
+static int sample(struct bt_scoring *s, const struct bt_retrieval_scores *mine,
                   const struct bt_retrieval_scores *other, struct bt_err *err)
 {
     const struct bt_items items[] = { rows_of(mine->text_hits, mine->images),
                                       rows_of(mine->image_hits, mine->texts) };
     const struct bt_items others[] = { rows_of(other->text_hits, other->images),
                                        rows_of(other->image_hits, other->texts) };
-    const struct scoring_items parts[] = {
+    const struct bt_scoring_items parts[] = {
         { .items = &items[0], .other = s->o->compare ? &others[0] : NULL },
         { .items = &items[1], .other = s->o->compare ? &others[1] : NULL },
     };
-    return scoring_sample(s, parts, 2, err);
+    return bt_scoring_sample(s, parts, 2, err);
 }
 
-static int report(struct scoring *s, const struct bt_retrieval_scores *scores, struct bt_err *err)
+static int report(struct bt_scoring *s, const struct bt_retrieval_scores *scores, struct bt_err *err)
 {
-    struct bt_report_row *rows = scoring_take(s, ROWS, sizeof *rows, err);
+    struct bt_report_row *rows = bt_scoring_take(s, ROWS, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
     fill_rows(scores, rows);
@@ -59,7 +59,7 @@ static int report(struct scoring *s, const struct bt_retrieval_scores *scores, s
     return bt_buf_printf(&s->signature, err, "bt-score|metric:recall|texts:%zu", scores->texts);
 }
 
-static int score(struct scoring *s, struct bt_err *err)
+static int score(struct bt_scoring *s, struct bt_err *err)
 {
     struct bt_retrieval_scores mine = { 0 }, other = { 0 };
     int rc = bt_retrieval_score(s->o->input, s->o->refs, &mine, err);
@@ -70,7 +70,7 @@ static int score(struct scoring *s, struct bt_err *err)
     if (!rc)
         rc = sample(s, &mine, &other, err);
     if (!rc)
-        rc = scoring_print(s, mine.data, err);
+        rc = bt_scoring_print(s, mine.data, err);
     bt_retrieval_scores_free(&other);
     bt_retrieval_scores_free(&mine);
     return rc;
@@ -78,13 +78,13 @@ static int score(struct scoring *s, struct bt_err *err)
 
 int bt_score_retrieval(const struct bt_score_options *o, struct bt_err *err)
 {
-    struct scoring s;
-    int rc = scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
+    struct bt_scoring s;
+    int rc = bt_scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
     if (!rc && !o->refs)
         rc = bt_fail(err, BT_ERR_USAGE,
                      "--refs: missing; give the file that says which texts belong to which image");
     if (!rc)
         rc = score(&s, err);
-    scoring_close(&s);
+    bt_scoring_close(&s);
     return rc;
 }

@@ -47,7 +47,8 @@ static int tabulate(struct answers *a, struct bt_err *err)
     return BT_OK;
 }
 
-static int load_and_score(struct answers *a, const struct scoring *s, const char *input, struct bt_err *err)
+static int load_and_score(struct answers *a, const struct bt_scoring *s, const char *input,
+                          struct bt_err *err)
 {
     enum bt_vqa_variant variant = BT_VQA_OFFICIAL;
     while (s->o->variant && variant < BT_VQA_VARIANTS &&
@@ -79,28 +80,29 @@ static const struct bt_text *references(const void *set, int32_t number, struct 
     return texts;
 }
 
-static int add_section(struct scoring *s, struct bt_report_section *section, const char *key,
+static int add_section(struct bt_scoring *s, struct bt_report_section *section, const char *key,
                        const char *title, const struct bt_vqa_group *groups, int32_t count,
                        struct bt_err *err)
 {
-    struct bt_report_row *rows = scoring_take(s, (size_t)count, sizeof *rows, err);
+    struct bt_report_row *rows = bt_scoring_take(s, (size_t)count, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
     for (int32_t i = 0; i < count; i++)
         rows[i] = (struct bt_report_row){ groups[i].name, groups[i].accuracy, groups[i].count, -1 };
-    *section = (struct bt_report_section){ NULL, scoring_text(key), title, rows, (size_t)count };
+    *section = (struct bt_report_section){ NULL, bt_scoring_text(key), title, rows, (size_t)count };
     return BT_OK;
 }
 
-static int report(struct scoring *s, const struct bt_vqa_scores *scores, struct bt_err *err)
+static int report(struct bt_scoring *s, const struct bt_vqa_scores *scores, struct bt_err *err)
 {
     struct bt_report *r = &s->report;
-    struct bt_report_row *overall = scoring_take(s, 1, sizeof *overall, err);
-    struct bt_report_section *sections = scoring_take(s, 2, sizeof *sections, err);
+    struct bt_report_row *overall = bt_scoring_take(s, 1, sizeof *overall, err);
+    struct bt_report_section *sections = bt_scoring_take(s, 2, sizeof *sections, err);
     if (!overall || !sections)
         return BT_ERR_MEMORY;
 
-    *overall = (struct bt_report_row){ scoring_text("overall"), scores->overall, (int64_t)scores->count, 0 };
+    *overall =
+        (struct bt_report_row){ bt_scoring_text("overall"), scores->overall, (int64_t)scores->count, 0 };
     *r = (struct bt_report){ .value_title = "accuracy",
                              .count_title = "questions",
                              .decimals = 2,
@@ -121,30 +123,30 @@ static int report(struct scoring *s, const struct bt_vqa_scores *scores, struct 
     if (!rc)
         rc = bt_buf_printf(&s->signature, err, "bt-score|metric:VQA|variant:%s",
                            s->o->variant ? s->o->variant : "official");
-    return rc ? rc : scoring_sign_range(s, "answers", scores->fewest_answers, scores->most_answers, err);
+    return rc ? rc : bt_scoring_sign_range(s, "answers", scores->fewest_answers, scores->most_answers, err);
 }
 
-static int score(struct scoring *s, struct bt_err *err)
+static int score(struct bt_scoring *s, struct bt_err *err)
 {
     struct answers mine = { 0 }, other = { 0 };
     int rc = load_and_score(&mine, s, s->o->input, err);
     if (!rc && s->o->compare)
         rc = load_and_score(&other, s, s->o->compare, err);
     if (!rc && s->o->compare)
-        rc = scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
+        rc = bt_scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
     if (!rc)
         rc = report(s, &mine.scores, err);
     if (!rc) {
-        const struct scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, 0, references,
-                                            mine.set };
-        rc = scoring_finish(s, &with, mine.scores.data, err);
+        const struct bt_scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, 0,
+                                               references, mine.set };
+        rc = bt_scoring_finish(s, &with, mine.scores.data, err);
     }
     free_answers(&other);
     free_answers(&mine);
     return rc;
 }
 
-static int submit(const struct scoring *s, struct bt_err *err)
+static int submit(const struct bt_scoring *s, struct bt_err *err)
 {
     static const struct bt_submission form = { "question_id", "answer", false };
     struct answers mine = { 0 };
@@ -158,10 +160,10 @@ static int submit(const struct scoring *s, struct bt_err *err)
 
 int bt_score_vqa(const struct bt_score_options *o, struct bt_err *err)
 {
-    struct scoring s;
-    int rc = scoring_open(&s, o, BT_DUPLICATES_LAST, err);
+    struct bt_scoring s;
+    int rc = bt_scoring_open(&s, o, BT_DUPLICATES_LAST, err);
     if (!rc)
         rc = o->submission ? submit(&s, err) : score(&s, err);
-    scoring_close(&s);
+    bt_scoring_close(&s);
     return rc;
 }

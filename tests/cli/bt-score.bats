@@ -358,6 +358,8 @@ golden=$BATS_TEST_DIRNAME/../golden/metrics
     "$score" --refs refs.json --subset --json part.json >alone.json
     [ "$(jq '.domains["out-domain"].CIDEr' out.json)" = "$(jq .CIDEr alone.json)" ]
     "$score" --refs refs.json --domains domains.json results.json | grep -x 'domain in-domain'
+    echo '{"x": [1, 1]}' >domains.json
+    refused 65 "domains.json: domain x: image 1 is there twice" "$score" --refs refs.json --domains domains.json results.json
     echo '{"x": [9]}' >domains.json
     refused 65 "domains.json: domain x: image 9 is not among the references" "$score" --refs refs.json --domains domains.json results.json
 }
