@@ -17,7 +17,8 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "choices", &o.choices, "FILE", "GQA: valid and plausible answers"),
     BT_OPT_STRING(0, "scenes", &o.scenes, "FILE", "GQA: scene graphs, for grounding"),
     BT_OPT_STRING(0, "attentions", &o.attentions, "FILE", "GQA: attention maps, for grounding"),
-    BT_OPT_CHOICE(0, "variant", &o.variant, "official|lavis|blitext|aokvqa", "whose evaluation to follow (official)"),
+    BT_OPT_CHOICE(0, "variant", &o.variant, "official|lavis|blitext|aokvqa",
+                  "whose evaluation to follow (official)"),
     BT_OPT_STRING(0, "df", &o.df, "FILE", "references that CIDEr takes its document frequencies from"),
     BT_OPT_STRING(0, "domains", &o.domains, "FILE", "lists of image ids to score apart: {\"domain\": [ids]}"),
     BT_OPT_STRING(0, "spice", &o.spice, "JAR", "the official spice-1.0.jar; without it SPICE is skipped"),
@@ -25,14 +26,17 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "java", &o.java, "PROGRAM", "the Java that runs it (java)"),
     BT_OPT_CHOICE(0, "duplicates", &duplicates, "error|first|last",
                   "several results for one id (captions: error, answers: last)"),
-    BT_OPT_FLAG(0, "subset", &o.policy.subset, "score what has a result; otherwise a missing one is an error"),
-    BT_OPT_STRING('c', "compare", &o.compare, "FILE", "results of another system: differences and their significance"),
+    BT_OPT_FLAG(0, "subset", &o.policy.subset,
+                "score what has a result; otherwise a missing one is an error"),
+    BT_OPT_STRING('c', "compare", &o.compare, "FILE",
+                  "results of another system: differences and their significance"),
     BT_OPT_COUNT('b', "bootstrap", &o.samples, "N", "95 % intervals from N samples of the items"),
     BT_OPT_COUNT(0, "seed", &seed, "N", "which samples"),
     BT_OPT_FLAG('j', "json", &o.json, "one JSON object instead of the table"),
     BT_OPT_COUNT('w', "worst", &o.worst_count, "N", "also show the N worst results"),
     BT_OPT_STRING('p', "per-item", &o.per_item, "OUT", "write the scores of every item as records"),
-    BT_OPT_STRING('s', "submission", &o.submission, "OUT", "do not score: check the results and write them for a server"),
+    BT_OPT_STRING('s', "submission", &o.submission, "OUT",
+                  "do not score: check the results and write them for a server"),
     BT_OPT_FLAG('f', "force", &o.force, "replace OUT"),
     BT_OPT_OPERANDS(&operands, "FILE", "prediction records, results JSON or score matrices (stdin)"),
     BT_OPT_END
@@ -69,8 +73,6 @@ static int check_commands(struct bt_err *err)
         { "java", o.java, " caption " },
         { "duplicates", duplicates, " caption vqa gqa " },
         { "subset", o.policy.subset, " caption vqa gqa " },
-        { "compare", o.compare, " caption vqa gqa " },
-        { "bootstrap", o.samples > 0, " caption vqa gqa " },
         { "worst", o.worst_count > 0, " caption vqa gqa " },
         { "per-item", o.per_item, " caption vqa gqa " },
         { "submission", o.submission, " caption vqa gqa " },
@@ -101,8 +103,11 @@ static int check_options(const struct command *c, struct bt_err *err)
     if (is_stdin(o.per_item) || is_stdin(o.submission))
         return bt_fail(err, BT_ERR_USAGE, "--%s to stdout, where the scores go; name a file",
                        o.per_item ? "per-item" : "submission");
+    if (o.samples > 1000000)
+        return bt_fail(err, BT_ERR_USAGE, "--bootstrap: at most 1000000 samples");
     if (o.submission && !o.refs && !o.questions)
-        return bt_fail(err, BT_ERR_USAGE, "--submission: give %s, so that none is missed", c->submission_needs);
+        return bt_fail(err, BT_ERR_USAGE, "--submission: give %s, so that none is missed",
+                       c->submission_needs);
     return BT_OK;
 }
 

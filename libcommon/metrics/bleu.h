@@ -17,7 +17,8 @@ struct bt_bleu_counts {
 /* bleu[n-1] is BLEU-n of the counts. */
 void bt_bleu_value(const struct bt_bleu_counts *counts, double bleu[BT_ORDERS]);
 
-/* counts: [count], of every image; all: [4], the values of their sum. `gram_count` is the lexicon's. E_MEMORY. */
+/* counts: [count], of every image; all: [4], the values of their sum. `gram_count` is the lexicon's.
+ * E_MEMORY. */
 int bt_bleu_score(const struct bt_caption_item *items, size_t count, int32_t gram_count,
                   struct bt_bleu_counts *counts, double all[BT_ORDERS], struct bt_err *err);
 /* Adds `times` such images. */

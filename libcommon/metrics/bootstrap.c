@@ -110,8 +110,9 @@ int bt_bootstrap_compare(const struct bt_items *items, const struct bt_items *ot
     }
     for (int c = 0; !rc && c < items->column_count; c++) {
         double *column = drawn + (size_t)c * n, difference = values[c] - other_values[c];
-        comparisons[c] = (struct bt_comparison){ values[c], other_values[c], difference,
-                                                 { 0, 0 }, p_value(column, n, difference) };
+        comparisons[c] = (struct bt_comparison){
+            values[c], other_values[c], difference, { 0, 0 }, p_value(column, n, difference)
+        };
         comparisons[c].interval = interval_of(column, n);
     }
     free(order);

@@ -1,8 +1,7 @@
-/* How far a score is due to the items it was taken from: the bootstrap over items. A sample draws as many items
- * as there are, with replacement; draws are keyed by seed and sample, so a figure depends on nothing else.
- * CIDEr keeps the document frequencies of the whole set.
- * Source: Efron, Annals of Statistics 7 (1979); for paired tests Koehn, EMNLP 2004, and Riezler and Maxwell,
- * ACL workshop 2005. */
+/* How far a score is due to the items it was taken from: the bootstrap over items. A sample draws as many
+ * items as there are, with replacement; draws are keyed by seed and sample, so a figure depends on nothing
+ * else. CIDEr keeps the document frequencies of the whole set. Source: Efron, Annals of Statistics 7 (1979);
+ * for paired tests Koehn, EMNLP 2004, and Riezler and Maxwell, ACL workshop 2005. */
 #ifndef BT_METRICS_BOOTSTRAP_H
 #define BT_METRICS_BOOTSTRAP_H
 

@@ -20,8 +20,8 @@ struct bt_captions {
     struct bt_arena *texts;
     struct reference *references; /* as they came */
     uint64_t reference_count, reference_capacity;
-    struct bt_text *grouped; /* by image, in the order in which they came */
-    size_t *group_start;     /* [images + 1] */
+    struct bt_text *grouped;    /* by image, in the order in which they came */
+    size_t *group_start;        /* [images + 1] */
     struct bt_captions *corpus; /* for document frequencies; NULL: the images scored */
 };
 
@@ -79,7 +79,7 @@ int bt_captions_result(struct bt_captions *set, struct bt_text id, struct bt_tex
     return bt_join_result(set->join, id, caption, err);
 }
 
-const struct bt_join *bt_captions_join(const struct bt_captions *set)
+struct bt_join *bt_captions_join(const struct bt_captions *set)
 {
     return set->join;
 }
@@ -180,8 +180,8 @@ static int read_items(const struct bt_captions *set, const struct bt_join_policy
     return rc;
 }
 
-static int take_tokens(struct bt_text text, struct bt_buf *tokens, struct bt_arena *arena, struct bt_text *out,
-                       struct bt_err *err)
+static int take_tokens(struct bt_text text, struct bt_buf *tokens, struct bt_arena *arena,
+                       struct bt_text *out, struct bt_err *err)
 {
     tokens->size = 0;
     int rc = bt_tokenize_words(tokens, text, err);
@@ -272,8 +272,10 @@ static int score_items(const struct reading *r, struct bt_caption_scores *scores
     for (size_t i = 0; !rc && i < scores->count; i++)
         scores->each[i].rouge_l = r->values[i];
     if (!rc)
-        rc = r->corpus ? bt_cider_score(r->items, scores->count, r->corpus, r->corpus_count, gram_count, r->values, err)
-                       : bt_cider_score(r->items, scores->count, r->items, scores->count, gram_count, r->values, err);
+        rc = r->corpus ? bt_cider_score(r->items, scores->count, r->corpus, r->corpus_count, gram_count,
+                                        r->values, err)
+                       : bt_cider_score(r->items, scores->count, r->items, scores->count, gram_count,
+                                        r->values, err);
     if (!rc)
         scores->cider = pairwise_sum(r->values, scores->count) / (double)scores->count;
     for (size_t i = 0; !rc && i < scores->count; i++) {
@@ -286,7 +288,8 @@ static int score_items(const struct reading *r, struct bt_caption_scores *scores
 }
 
 /* The references of the corpus; its images without any do not count. */
-static int read_corpus(const struct bt_captions *corpus, bool tokenized, struct reading *r, struct bt_err *err)
+static int read_corpus(const struct bt_captions *corpus, bool tokenized, struct reading *r,
+                       struct bt_err *err)
 {
     struct bt_buf tokens = { 0 };
     size_t images = (size_t)bt_join_count(corpus->join), at = 0;

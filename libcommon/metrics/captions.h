@@ -62,13 +62,13 @@ struct bt_caption_scores {
 int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
                       struct bt_caption_scores *scores, struct bt_err *err);
 
-/* After scoring: the token strings that were compared, results[scores->count] and the references of each, one image
- * after the other. All live in `arena`. */
+/* After scoring: the token strings that were compared, results[scores->count] and the references of each, one
+ * image after the other. All live in `arena`. */
 int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy,
                        const struct bt_caption_scores *scores, struct bt_arena *arena,
                        struct bt_text **results, struct bt_text **references, struct bt_err *err);
 /* After scoring: what was compared, as it was given. */
-const struct bt_join *bt_captions_join(const struct bt_captions *set);
+struct bt_join *bt_captions_join(const struct bt_captions *set);
 const struct bt_text *bt_captions_references(const struct bt_captions *set, int32_t number, int32_t *count);
 
 #endif

@@ -88,6 +88,7 @@ static int record_result(struct bt_captions *set, const struct bt_record *rec, s
     int rc = bt_input_record_text(rec, "caption", &caption, &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no caption");
+    bt_input_record_preset(rec, bt_captions_join(set));
     return rc ? rc : bt_captions_result(set, id, caption, err);
 }
 

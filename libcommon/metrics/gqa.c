@@ -10,8 +10,9 @@
 #include "libcommon/metrics/gqa_private.h"
 #include "libcommon/metrics/vqa_text.h"
 
-const char *const bt_gqa_measure_names[BT_GQA_MEASURES] = { "binary",   "open",         "accuracy",  "consistency",
-                                                            "validity", "plausibility", "grounding", "distribution" };
+const char *const bt_gqa_measure_names[BT_GQA_MEASURES] = { "binary",      "open",        "accuracy",
+                                                            "consistency", "validity",    "plausibility",
+                                                            "grounding",   "distribution" };
 
 const char *bt_gqa_variant_name(enum bt_gqa_variant variant)
 {
@@ -48,7 +49,7 @@ void bt_gqa_free(struct bt_gqa *set)
     free(set);
 }
 
-const struct bt_join *bt_gqa_join(const struct bt_gqa *set)
+struct bt_join *bt_gqa_join(const struct bt_gqa *set)
 {
     return set->join;
 }
@@ -83,7 +84,7 @@ static bool same(struct bt_text a, struct bt_text b)
     return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
-static bool holds(const struct bt_gqa *set, struct gqa_list list, struct bt_text text)
+static bool holds(const struct bt_gqa *set, struct bt_gqa_list list, struct bt_text text)
 {
     for (int32_t i = 0; i < list.count; i++)
         if (same(bt_intern_text(set->texts, list.items[i]), text))
@@ -120,7 +121,7 @@ static void put(struct counting *c, enum bt_gqa_measure measure, double share)
     c->sums[measure] += share;
 }
 
-static void put_choices(struct counting *c, const struct gqa_question *q, struct bt_text prediction)
+static void put_choices(struct counting *c, const struct bt_gqa_question *q, struct bt_text prediction)
 {
     static const char *const attributes[] = { "color", "material", "shape" };
     bool valid = holds(c->set, q->valid, prediction), plausible = holds(c->set, q->plausible, prediction);
@@ -138,7 +139,7 @@ static void put_choices(struct counting *c, const struct gqa_question *q, struct
 static int put_consistency(struct counting *c, int32_t number, struct bt_err *err)
 {
     const struct bt_gqa *set = c->set;
-    const struct gqa_list entailed = set->questions[number].entailed;
+    const struct bt_gqa_list entailed = set->questions[number].entailed;
     int32_t others = 0, right = 0;
     for (int32_t i = 0; i < entailed.count; i++) {
         int32_t other = bt_join_find(set->join, bt_intern_text(set->texts, entailed.items[i]));
@@ -172,7 +173,7 @@ static int pair_key(struct counting *c, int32_t group, struct bt_text answer, st
 
 static int count_gold(struct counting *c, int32_t number, struct bt_err *err)
 {
-    const struct gqa_question *q = &c->set->questions[number];
+    const struct bt_gqa_question *q = &c->set->questions[number];
     int32_t pair = 0, before = bt_intern_count(c->answers);
     int rc = pair_key(c, q->group, bt_gqa_answer(c->set, number), err);
     if (!rc)
@@ -219,7 +220,7 @@ static int add_detail(struct counting *c, int detail, struct bt_text name, bool 
     return BT_OK;
 }
 
-static int add_details(struct counting *c, const struct gqa_question *q, bool correct, struct bt_err *err)
+static int add_details(struct counting *c, const struct bt_gqa_question *q, bool correct, struct bt_err *err)
 {
     char steps[16], words[16];
     snprintf(steps, sizeof steps, "%d", q->steps);
@@ -237,7 +238,7 @@ static int put_official(struct counting *c, int32_t number, struct bt_text predi
                         struct bt_err *err)
 {
     const struct bt_gqa *set = c->set;
-    const struct gqa_question *q = &set->questions[number];
+    const struct bt_gqa_question *q = &set->questions[number];
     double grounding;
     int rc = add_details(c, q, correct, err);
     const bool open = same(bt_intern_text(set->texts, q->structural), (struct bt_text){ "query", 5 });
@@ -249,7 +250,7 @@ static int put_official(struct counting *c, int32_t number, struct bt_text predi
     if (!rc && set->with_choices)
         put_choices(c, q, prediction);
     if (!rc && set->with_attentions) {
-        rc = gqa_ground(set, q, &c->buf, &grounding, err);
+        rc = bt_gqa_ground(set, q, &c->buf, &grounding, err);
         if (!rc)
             put(c, BT_GQA_GROUNDING, grounding);
     }
@@ -354,7 +355,8 @@ static void drop_consistency(struct counting *c)
 {
     struct bt_text id = bt_join_id(c->set->join, c->example);
     struct bt_gqa_scores *s = c->scores;
-    bt_note("consistency left out: %zu entailed questions have no prediction (question %s entails one); answer the "
+    bt_note("consistency left out: %zu entailed questions have no prediction (question %s entails one); "
+            "answer the "
             "unbalanced ones too",
             c->unanswered, bt_quote(id.data, id.size));
     for (size_t i = 0; i < s->count; i++)
@@ -373,7 +375,8 @@ static int finish(struct counting *c, struct bt_err *err)
         return bt_fail(err, BT_ERR_INPUT, "results: no balanced question has one; nothing can be scored");
     for (int m = 0; m < BT_GQA_DISTRIBUTION; m++) {
         bool there = m == BT_GQA_ACCURACY || (official && m < BT_GQA_VALIDITY) ||
-                     (official && m < BT_GQA_GROUNDING && set->with_choices) || (official && set->with_attentions);
+                     (official && m < BT_GQA_GROUNDING && set->with_choices) ||
+                     (official && set->with_attentions);
         if (there)
             s->all[m] = s->questions[m] > 0 ? c->sums[m] / (double)s->questions[m] * 100 : 0;
     }

@@ -8,7 +8,7 @@ static double overlap(double low, double high, double from, double to)
 }
 
 /* Every cell counts by the share of it that the box covers; boxes that overlap count twice. */
-static double inside(const struct gqa_question *q, const struct gqa_box *box)
+static double inside(const struct bt_gqa_question *q, const struct bt_gqa_box *box)
 {
     const double side = q->side;
     double sum = 0;
@@ -21,23 +21,25 @@ static double inside(const struct gqa_question *q, const struct gqa_box *box)
     return sum;
 }
 
-int gqa_ground(const struct bt_gqa *set, const struct gqa_question *q, struct bt_buf *scratch, double *score,
-               struct bt_err *err)
+int bt_gqa_ground(const struct bt_gqa *set, const struct bt_gqa_question *q, struct bt_buf *scratch,
+                  double *score, struct bt_err *err)
 {
     *score = 0;
     if (!q->attention)
         return bt_fail(err, BT_ERR_INPUT, "no attention map for it; give one for every balanced question");
     for (int32_t i = 0; i < q->objects.count; i++) {
-        struct bt_text image = q->image < 0 ? (struct bt_text){ "", 0 } : bt_intern_text(set->texts, q->image);
+        struct bt_text image =
+            q->image < 0 ? (struct bt_text){ "", 0 } : bt_intern_text(set->texts, q->image);
         struct bt_text object = bt_intern_text(set->texts, q->objects.items[i]);
-        int rc = gqa_box_name(scratch, image, object, err);
+        int rc = bt_gqa_box_name(scratch, image, object, err);
         if (rc)
             return rc;
         int32_t box = bt_intern_find(set->box_names, (struct bt_text){ scratch->data, scratch->size });
         if (box < 0)
-            return bt_fail(err, BT_ERR_INPUT, "object %s is not in the scene of image %s; give the scenes that "
-                           "belong to the questions with --scenes", bt_quote(object.data, object.size),
-                           bt_quote(image.data, image.size));
+            return bt_fail(err, BT_ERR_INPUT,
+                           "object %s is not in the scene of image %s; give the scenes that "
+                           "belong to the questions with --scenes",
+                           bt_quote(object.data, object.size), bt_quote(image.data, image.size));
         *score += inside(q, &set->boxes[box]);
     }
     return BT_OK;

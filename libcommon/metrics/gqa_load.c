@@ -53,7 +53,8 @@ static struct bt_text text_of(const json_t *string)
 }
 
 /* The number of a string; -1 when it is absent or null. */
-static int number_of(struct loader *l, const json_t *value, const char *key, int32_t *number, struct bt_err *err)
+static int number_of(struct loader *l, const json_t *value, const char *key, int32_t *number,
+                     struct bt_err *err)
 {
     *number = -1;
     if (!value || json_is_null(value))
@@ -82,8 +83,8 @@ static int32_t *take_list(struct loader *l, size_t count, struct bt_err *err)
 }
 
 /* An array of strings, or none where it is absent; `ids`: with quotes. */
-static int read_list(struct loader *l, const json_t *array, const char *key, bool ids, struct gqa_list *list,
-                     struct bt_err *err)
+static int read_list(struct loader *l, const json_t *array, const char *key, bool ids,
+                     struct bt_gqa_list *list, struct bt_err *err)
 {
     const json_t *value;
     size_t i;
@@ -104,7 +105,7 @@ static int read_list(struct loader *l, const json_t *array, const char *key, boo
         if (rc)
             return rc;
     }
-    *list = (struct gqa_list){ items, (int32_t)json_array_size(array) };
+    *list = (struct bt_gqa_list){ items, (int32_t)json_array_size(array) };
     return BT_OK;
 }
 
@@ -135,7 +136,8 @@ static int count_steps(const json_t *semantic, struct bt_buf *text, int32_t *ste
 static int32_t count_words(const json_t *question)
 {
     struct bt_text rest = { json_is_string(question) ? json_string_value(question) : "",
-                            json_string_length(question) }, word;
+                            json_string_length(question) },
+                   word;
     int32_t count = 0;
     while (bt_next_word(&rest, &word))
         count++;
@@ -143,7 +145,8 @@ static int32_t count_words(const json_t *question)
 }
 
 /* Objects that the question and the full answer speak of; one that is named twice counts twice. */
-static int read_objects(struct loader *l, const json_t *annotations, struct gqa_question *q, struct bt_err *err)
+static int read_objects(struct loader *l, const json_t *annotations, struct bt_gqa_question *q,
+                        struct bt_err *err)
 {
     static const char *const keys[] = { "question", "fullAnswer" };
     size_t total = 0, at = 0;
@@ -165,11 +168,11 @@ static int read_objects(struct loader *l, const json_t *annotations, struct gqa_
             if (rc)
                 return rc;
         }
-    q->objects = (struct gqa_list){ items, (int32_t)total };
+    q->objects = (struct bt_gqa_list){ items, (int32_t)total };
     return BT_OK;
 }
 
-static int read_types(struct loader *l, const json_t *types, struct gqa_question *q, struct bt_err *err)
+static int read_types(struct loader *l, const json_t *types, struct bt_gqa_question *q, struct bt_err *err)
 {
     const char *detailed = json_string_value(json_object_get(types, "detailed"));
     q->common = detailed && strstr(detailed, "Common");
@@ -181,7 +184,7 @@ static int read_types(struct loader *l, const json_t *types, struct gqa_question
     return rc;
 }
 
-static int read_question(struct loader *l, const json_t *value, struct gqa_question *q, struct bt_err *err)
+static int read_question(struct loader *l, const json_t *value, struct bt_gqa_question *q, struct bt_err *err)
 {
     int rc = number_of(l, json_object_get(value, "answer"), "answer", &q->answer, err);
     if (!rc && q->answer < 0)
@@ -191,7 +194,8 @@ static int read_question(struct loader *l, const json_t *value, struct gqa_quest
     if (!rc)
         rc = read_types(l, json_object_get(value, "types"), q, err);
     if (!rc)
-        rc = number_of(l, json_object_get(json_object_get(value, "groups"), "global"), "global", &q->group, err);
+        rc = number_of(l, json_object_get(json_object_get(value, "groups"), "global"), "global", &q->group,
+                       err);
     if (!rc)
         rc = read_list(l, json_object_get(value, "entailed"), "entailed", true, &q->entailed, err);
     if (!rc)
@@ -203,20 +207,20 @@ static int read_question(struct loader *l, const json_t *value, struct gqa_quest
 }
 
 /* Keeps `q` under the number that the join gave it. */
-static int keep(struct bt_gqa *set, int32_t number, const struct gqa_question *q, struct bt_err *err)
+static int keep(struct bt_gqa *set, int32_t number, const struct bt_gqa_question *q, struct bt_err *err)
 {
     int rc = bt_grow(&set->questions, &set->capacity, (uint64_t)number + 1, sizeof *set->questions, err);
     if (rc)
         return rc;
     for (; set->question_count <= (uint64_t)number; set->question_count++)
-        set->questions[set->question_count] = (struct gqa_question){ .answer = -1 };
+        set->questions[set->question_count] = (struct bt_gqa_question){ .answer = -1 };
     set->questions[number] = *q;
     return BT_OK;
 }
 
 static int take_question(struct loader *l, const char *key, const json_t *value, struct bt_err *err)
 {
-    struct gqa_question q = { .answer = -1, .structural = -1, .semantic = -1, .group = -1, .image = -1 };
+    struct bt_gqa_question q = { .answer = -1, .structural = -1, .semantic = -1, .group = -1, .image = -1 };
     const bool expected = l->to_answer || json_is_true(json_object_get(value, "isBalanced"));
     bool known = false;
     int32_t number = -1;
@@ -247,7 +251,7 @@ int bt_gqa_load_questions(struct bt_gqa *set, const char *path, bool to_answer, 
 /* ---------------------------------------------------------------- what belongs to a question */
 
 /* The question whose quoted id is in l->text; NULL: none. */
-static struct gqa_question *find(const struct loader *l)
+static struct bt_gqa_question *find(const struct loader *l)
 {
     int32_t number = bt_join_find(l->set->join, bt_buf_text(&l->text));
     return number < 0 || (uint64_t)number >= l->set->question_count ? NULL : &l->set->questions[number];
@@ -256,12 +260,13 @@ static struct gqa_question *find(const struct loader *l)
 static int take_choices(struct loader *l, const char *key, const json_t *value, struct bt_err *err)
 {
     int rc = quote_id(l, key, strlen(key), err);
-    struct gqa_question *q = rc ? NULL : find(l);
+    struct bt_gqa_question *q = rc ? NULL : find(l);
     if (!q)
         return rc;
     q->has_choices = true;
     rc = read_list(l, json_object_get(value, "valid"), "valid", false, &q->valid, err);
-    return rc ? rc : read_list(l, json_object_get(value, "plausible"), "plausible", false, &q->plausible, err);
+    return rc ? rc
+              : read_list(l, json_object_get(value, "plausible"), "plausible", false, &q->plausible, err);
 }
 
 int bt_gqa_load_choices(struct bt_gqa *set, const char *path, struct bt_err *err)
@@ -276,8 +281,9 @@ static int cell(const json_t *row, size_t j, double *value, struct bt_err *err)
 {
     const json_t *number = json_array_get(row, j);
     *value = json_number_value(number);
-    return json_is_number(number) ? BT_OK
-                                  : bt_fail(err, BT_ERR_INPUT, "attention is not a square of numbers; maps are n x n");
+    return json_is_number(number)
+               ? BT_OK
+               : bt_fail(err, BT_ERR_INPUT, "attention is not a square of numbers; maps are n x n");
 }
 
 static int take_attention(struct loader *l, const char *unused, const json_t *value, struct bt_err *err)
@@ -287,7 +293,7 @@ static int take_attention(struct loader *l, const char *unused, const json_t *va
     (void)unused;
 
     int rc = bt_input_json_id(value, "questionId", &l->text, err);
-    struct gqa_question *q = rc ? NULL : find(l);
+    struct bt_gqa_question *q = rc ? NULL : find(l);
     if (!q)
         return rc;
     if (side > MAX_SIDE)
@@ -316,7 +322,7 @@ int bt_gqa_load_attentions(struct bt_gqa *set, const char *path, struct bt_err *
 
 /* ---------------------------------------------------------------- scenes */
 
-int gqa_box_name(struct bt_buf *name, struct bt_text image, struct bt_text object, struct bt_err *err)
+int bt_gqa_box_name(struct bt_buf *name, struct bt_text image, struct bt_text object, struct bt_err *err)
 {
     name->size = 0;
     int rc = bt_buf_add(name, image.data, image.size, err);
@@ -334,7 +340,8 @@ static int positive(const json_t *object, const char *key, double least, double 
     return bt_fail(err, BT_ERR_INPUT, "%s is not a number of at least %g", key, least);
 }
 
-static int read_box(const json_t *object, double width, double height, struct gqa_box *box, struct bt_err *err)
+static int read_box(const json_t *object, double width, double height, struct bt_gqa_box *box,
+                    struct bt_err *err)
 {
     double x = 0, y = 0, w = 0, h = 0;
     int rc = positive(object, "x", -1e9, &x, err);
@@ -344,7 +351,7 @@ static int read_box(const json_t *object, double width, double height, struct gq
         rc = positive(object, "w", 0, &w, err);
     if (!rc)
         rc = positive(object, "h", 0, &h, err);
-    *box = (struct gqa_box){ x / width, y / height, (x + w) / width, (y + h) / height };
+    *box = (struct bt_gqa_box){ x / width, y / height, (x + w) / width, (y + h) / height };
     return rc;
 }
 
@@ -359,13 +366,13 @@ static int take_scene(struct loader *l, const char *key, const json_t *scene, st
         rc = positive(scene, "height", 1, &height, err);
     json_object_foreach(json_object_get(scene, "objects"), name, object)
     {
-        struct gqa_box box;
+        struct bt_gqa_box box;
         int32_t number = 0;
         if (!rc)
             rc = read_box(object, width, height, &box, err);
         if (!rc)
-            rc = gqa_box_name(&l->text, (struct bt_text){ key, strlen(key) },
-                              (struct bt_text){ name, strlen(name) }, err);
+            rc = bt_gqa_box_name(&l->text, (struct bt_text){ key, strlen(key) },
+                                 (struct bt_text){ name, strlen(name) }, err);
         if (!rc)
             rc = bt_intern_add(set->box_names, bt_buf_text(&l->text), &number, err);
         if (!rc)
@@ -389,7 +396,7 @@ int bt_gqa_load_scenes(struct bt_gqa *set, const char *path, struct bt_err *err)
 /* An answer that came with the result whose id is in l->text; only the first of several counts. */
 static int own_answer(struct loader *l, struct bt_text answer, struct bt_err *err)
 {
-    struct gqa_question q = { .structural = -1, .semantic = -1, .group = -1, .image = -1 };
+    struct bt_gqa_question q = { .structural = -1, .semantic = -1, .group = -1, .image = -1 };
     int32_t number = -1;
     bool known = false;
     int rc = bt_join_expect(l->set->join, bt_buf_text(&l->text), &number, &known, err);
@@ -412,13 +419,14 @@ static int take_result(struct loader *l, const char *unused, const json_t *value
     if (!rc && l->own_answers) {
         rc = bt_input_json_text(value, "gt_ans", &text, &found, err);
         if (!rc && !found)
-            rc = bt_fail(err, BT_ERR_INPUT, "no `gt_ans` to compare with; give the questions with --questions");
+            rc = bt_fail(err, BT_ERR_INPUT,
+                         "no `gt_ans` to compare with; give the questions with --questions");
         if (!rc)
             rc = own_answer(l, text, err);
     }
     if (!rc)
-        rc = bt_input_json_text(value, one_of(value, "prediction", one_of(value, "pred_ans", "answer")), &text,
-                                &found, err);
+        rc = bt_input_json_text(value, one_of(value, "prediction", one_of(value, "pred_ans", "answer")),
+                                &text, &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no prediction");
     return rc ? rc : bt_join_result(l->set->join, bt_buf_text(&l->text), text, err);
@@ -431,15 +439,18 @@ static int take_record(struct loader *l, const struct bt_record *rec, struct bt_
     bool found = false;
     int rc = bt_input_record_id(rec, "question_id", &l->text, err);
     if (!rc && l->own_answers) {
-        struct bt_value first = answers.kind == BT_ARRAY && answers.size > 0 ? bt_value_at(answers, 0) : answers;
+        struct bt_value first =
+            answers.kind == BT_ARRAY && answers.size > 0 ? bt_value_at(answers, 0) : answers;
         rc = first.kind == BT_STR
                  ? own_answer(l, (struct bt_text){ first.data, first.size }, err)
-                 : bt_fail(err, BT_ERR_INPUT, "no `answers` to compare with; give the questions with --questions");
+                 : bt_fail(err, BT_ERR_INPUT,
+                           "no `answers` to compare with; give the questions with --questions");
     }
     if (!rc)
         rc = bt_input_record_text(rec, "answer", &text, &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no answer");
+    bt_input_record_preset(rec, l->set->join);
     return rc ? rc : bt_join_result(l->set->join, bt_buf_text(&l->text), text, err);
 }
 
@@ -450,7 +461,8 @@ static int load_records(struct loader *l, const char *path, struct bt_err *err)
     struct bt_reader *reader = NULL;
     struct bt_record *rec = bt_record_new();
 
-    int rc = rec ? bt_reader_open(&reader, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    int rc =
+        rec ? bt_reader_open(&reader, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     while (!rc && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
         rc = take_record(l, rec, err);
         if (rc)

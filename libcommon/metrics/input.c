@@ -160,6 +160,14 @@ int bt_input_record_text(const struct bt_record *rec, const char *key, struct bt
     return BT_OK;
 }
 
+void bt_input_record_preset(const struct bt_record *rec, struct bt_join *join)
+{
+    struct bt_value name = bt_record_get(rec, "preset"), hash = bt_record_get(rec, "preset_sha256");
+    if (name.kind == BT_STR && hash.kind == BT_STR)
+        bt_join_preset(join, (struct bt_text){ name.data, name.size },
+                       (struct bt_text){ hash.data, hash.size });
+}
+
 int bt_input_add_string(struct bt_buf *buf, struct bt_text text, struct bt_err *err)
 {
     json_t *string = json_stringn(text.data, text.size);

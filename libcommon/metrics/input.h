@@ -8,6 +8,7 @@
 #include "libcommon/base/json.h"
 #include "libcommon/base/mem.h"
 #include "libcommon/metrics/intern.h"
+#include "libcommon/metrics/join.h"
 #include "libcommon/stream/record.h"
 
 /* JSON by its first character. */
@@ -31,6 +32,9 @@ int bt_input_json_text(const json_t *object, const char *key, struct bt_text *te
                        struct bt_err *err);
 int bt_input_record_text(const struct bt_record *rec, const char *key, struct bt_text *text, bool *found,
                          struct bt_err *err);
+
+/* Tells the join which decoding preset the record was made with, where it says so. */
+void bt_input_record_preset(const struct bt_record *rec, struct bt_join *join);
 
 /* Appends the text as a JSON string. */
 int bt_input_add_string(struct bt_buf *buf, struct bt_text text, struct bt_err *err);

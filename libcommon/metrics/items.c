@@ -25,33 +25,43 @@ void bt_items_values(const struct bt_items *items, const uint32_t *times, double
         items->pool(items->pooled, times, items->count, values);
 }
 
-int bt_items_align(const struct bt_items *items, const struct bt_items *other, size_t **order,
-                   struct bt_err *err)
+static int align_ids(const struct bt_items *items, const struct bt_items *other, size_t *order,
+                     struct bt_err *err)
 {
-    int32_t ids = bt_join_count(other->join);
-    size_t *made = bt_alloc(items->count, sizeof *made, err);
-    size_t *place = bt_alloc((uint64_t)ids, sizeof *place, err); /* by id number; 0: none, else place + 1 */
+    size_t *place = bt_alloc((uint64_t)bt_join_count(other->join), sizeof *place, err); /* + 1; 0: none */
     size_t missing = 0, example = 0;
-    int rc = made && place ? BT_OK : BT_ERR_MEMORY;
+    int rc = place ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && i < other->count; i++)
         place[other->numbers[i]] = i + 1;
     for (size_t i = 0; !rc && i < items->count; i++) {
         int32_t number = bt_join_find(other->join, bt_join_id(items->join, items->numbers[i]));
         if (number >= 0 && place[number] > 0)
-            made[i] = place[number] - 1;
+            order[i] = place[number] - 1;
         else if (missing++ == 0)
             example = i;
     }
+    free(place);
     if (!rc && missing > 0) {
         struct bt_text id = bt_join_id(items->join, items->numbers[example]);
-        rc = bt_fail(err, BT_ERR_INPUT, "%s %s: a result of the first system only (%zu such); both must answer the same",
-                     items->id_key, bt_quote(id.data, id.size), missing);
+        return bt_fail(err, BT_ERR_INPUT,
+                       "%s %s: a result of the first system only (%zu such); both must answer the same",
+                       items->id_key, bt_quote(id.data, id.size), missing);
     }
-    if (!rc && items->count != other->count)
-        rc = bt_fail(err, BT_ERR_INPUT, "%zu items against %zu of the other system; both must answer the same",
-                     items->count, other->count);
-    free(place);
+    return rc;
+}
+
+int bt_items_align(const struct bt_items *items, const struct bt_items *other, size_t **order,
+                   struct bt_err *err)
+{
+    if (items->count != other->count)
+        return bt_fail(err, BT_ERR_INPUT,
+                       "%zu items against %zu of the other system; both must answer the same", items->count,
+                       other->count);
+    size_t *made = bt_alloc(items->count, sizeof *made, err);
+    int rc = !made ? BT_ERR_MEMORY : items->join ? align_ids(items, other, made, err) : BT_OK;
+    for (size_t i = 0; !rc && !items->join && i < items->count; i++)
+        made[i] = i; /* those at the same place */
     if (rc)
         free(made);
     else
@@ -93,7 +103,8 @@ int bt_items_write(const struct bt_items *items, const char *path, const char *s
     struct bt_writer *writer = NULL;
     struct bt_record *rec = bt_record_new();
 
-    int rc = rec ? bt_writer_open(&writer, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    int rc =
+        rec ? bt_writer_open(&writer, path, &options, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     if (!rc)
         rc = bt_writer_must_str(writer, "signature", signature, err);
     for (size_t i = 0; !rc && i < items->count; i++)

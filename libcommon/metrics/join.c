@@ -1,5 +1,7 @@
 #include "libcommon/metrics/join.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ struct bt_join {
     struct bt_arena *texts;
     struct entry *entries; /* by id number */
     uint64_t capacity;
+    char preset[96];
 };
 
 struct bt_join *bt_join_new(const char *noun)
@@ -93,6 +96,25 @@ int bt_join_result(struct bt_join *join, struct bt_text id, struct bt_text text,
     if (e->result_count++ == 0)
         e->first = e->last;
     return BT_OK;
+}
+
+void bt_join_preset(struct bt_join *join, struct bt_text name, struct bt_text hash)
+{
+    char preset[sizeof join->preset];
+    int length = snprintf(preset, sizeof preset, "%.*s:%.*s", name.size < 64 ? (int)name.size : 64, name.data,
+                          hash.size < 8 ? (int)hash.size : 8, hash.data);
+    for (int i = 0; i < length; i++)
+        if (!isalnum((unsigned char)preset[i]) && !strchr("._-:", preset[i]))
+            preset[i] = '?';
+    if (!join->preset[0] || strcmp(join->preset, preset) == 0)
+        memcpy(join->preset, preset, sizeof preset);
+    else
+        strcpy(join->preset, "mixed");
+}
+
+const char *bt_join_made_with(const struct bt_join *join)
+{
+    return join->preset;
 }
 
 int32_t bt_join_count(const struct bt_join *join)

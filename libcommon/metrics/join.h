@@ -28,6 +28,12 @@ int bt_join_allow(struct bt_join *join, struct bt_text id, int32_t *number, bool
 /* A result for `id`; the text is copied. */
 int bt_join_result(struct bt_join *join, struct bt_text id, struct bt_text text, struct bt_err *err);
 
+/* What the results say they were decoded with: a preset's name and the hash of its values. */
+void bt_join_preset(struct bt_join *join, struct bt_text name, struct bt_text hash);
+/* "coco:1a2b3c4d", the name (of letters, digits, '.', '_' and '-'; others are '?') and the beginning of the
+ * hash; "mixed" where results disagree, "" where they say nothing. */
+const char *bt_join_made_with(const struct bt_join *join);
+
 /* Compares both sides. E_INPUT counts missing, unknown and repeated ids, with examples of each; what the
  * policy settles is said on stderr. */
 int bt_join_check(const struct bt_join *join, const struct bt_join_policy *policy, struct bt_err *err);

@@ -47,9 +47,9 @@ struct bt_report {
     struct bt_report_section top;
     const struct bt_report_section *sections;
     int section_count;
-    const char *skipped[BT_REPORT_SKIPPED];   /* "SPICE skipped: why", a line each; NULL ends them */
-    const struct bt_interval *intervals;      /* by column; NULL: none */
-    const struct bt_comparison *comparisons;  /* by column; NULL: none */
+    const char *skipped[BT_REPORT_SKIPPED];  /* "SPICE skipped: why", a line each; NULL ends them */
+    const struct bt_interval *intervals;     /* by column; NULL: none */
+    const struct bt_comparison *comparisons; /* by column; NULL: none */
     const char *id_key, *value_key, *result_key,
         *references_key; /* of items: "image_id", "CIDEr", "caption", ... */
     const struct bt_report_item *items;

@@ -54,10 +54,11 @@ static int listed(struct pairs *p, const json_t *texts, struct bt_err *err)
 {
     const json_t *number;
     size_t i;
-    int rc = json_is_array(texts) ? BT_OK : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
-    json_array_foreach(texts, i, number) if (!rc)
-        rc = json_is_integer(number) ? add_text(p, json_integer_value(number), err)
-                                     : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
+    int rc =
+        json_is_array(texts) ? BT_OK : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
+    json_array_foreach(texts, i, number) if (!rc) rc =
+        json_is_integer(number) ? add_text(p, json_integer_value(number), err)
+                                : bt_fail(err, BT_ERR_INPUT, "not an array of the numbers of texts");
     return rc ? rc : end_image(p, err);
 }
 
@@ -110,7 +111,8 @@ static int load_pairs(struct pairs *p, const char *path, struct bt_err *err)
         rc = object ? listed(p, element, err) : annotated(p, element, err);
         json_decref(element);
         if (rc)
-            bt_context(err, "%s: image %llu", bt_input_name(path), (unsigned long long)bt_json_array_index(array));
+            bt_context(err, "%s: image %llu", bt_input_name(path),
+                       (unsigned long long)bt_json_array_index(array));
     }
     bt_json_array_close(array);
     if (rc == BT_END)
@@ -173,11 +175,11 @@ static struct rank rank_of(const float *row, size_t count, size_t own)
     return r;
 }
 
-static void count_rank(struct rank r, size_t hits[BT_RECALLS], size_t *tied)
+static void count_rank(struct rank r, double hits[BT_RECALLS], size_t *tied)
 {
     bool depends = false;
     for (int k = 0; k < BT_RECALLS; k++) {
-        hits[k] += r.taken < depths[k];
+        hits[k] = r.taken < depths[k] ? 100 : 0;
         depends = depends || (r.least < depths[k]) != (r.most < depths[k]);
     }
     *tied += depends;
@@ -204,8 +206,8 @@ static int find_matrix(const struct bt_safetensors *st, const char *name, uint64
         return bt_fail(err, BT_ERR_INPUT, "%s: no tensor %s; it holds scores_i2t and scores_t2i",
                        bt_safetensors_path(st), name);
     if ((*t)->rank != 2 || (*t)->shape[0] != rows || (*t)->shape[1] != columns)
-        return bt_fail(err, BT_ERR_INPUT, "%s: %s is not [%llu][%llu], as the pairs ask for", bt_safetensors_path(st),
-                       name, (unsigned long long)rows, (unsigned long long)columns);
+        return bt_fail(err, BT_ERR_INPUT, "%s: %s is not [%llu][%llu], as the pairs ask for",
+                       bt_safetensors_path(st), name, (unsigned long long)rows, (unsigned long long)columns);
     return BT_OK;
 }
 
@@ -220,22 +222,31 @@ static int read_row(const struct bt_safetensors *st, const struct bt_st_tensor *
     return bt_safetensors_read(st, &part, out, err);
 }
 
-static int rank_rows(const struct bt_safetensors *st, const struct bt_st_tensor *t, const struct pairs *p, bool images,
-                     double recall[BT_RECALLS], size_t *tied, struct bt_err *err)
+/* hits: [rows][3]. */
+static int rank_rows(const struct bt_safetensors *st, const struct bt_st_tensor *t, const struct pairs *p,
+                     bool images, double *hits, size_t *tied, struct bt_err *err)
 {
     uint64_t rows = images ? p->images : p->texts, columns = images ? p->texts : p->images;
-    size_t hits[BT_RECALLS] = { 0 };
     float *row = bt_alloc(columns, sizeof *row, err);
     int rc = row ? BT_OK : BT_ERR_MEMORY;
     for (uint64_t i = 0; !rc && i < rows; i++) {
         rc = read_row(st, t, i, row, err);
         if (!rc)
-            count_rank(images ? best_text(p, i, row) : rank_of(row, columns, (size_t)p->image[i]), hits, tied);
+            count_rank(images ? best_text(p, i, row) : rank_of(row, columns, (size_t)p->image[i]),
+                       hits + i * BT_RECALLS, tied);
     }
-    for (int k = 0; k < BT_RECALLS; k++)
-        recall[k] = 100.0 * (double)hits[k] / (double)rows;
     free(row);
     return rc;
+}
+
+static void sum_up(const double *hits, size_t rows, double recall[BT_RECALLS])
+{
+    for (int k = 0; k < BT_RECALLS; k++) {
+        size_t found = 0;
+        for (size_t i = 0; i < rows; i++)
+            found += hits[i * BT_RECALLS + (size_t)k] > 0;
+        recall[k] = 100.0 * (double)found / (double)rows;
+    }
 }
 
 static uint64_t hash_pairs(const struct pairs *p)
@@ -258,17 +269,33 @@ int bt_retrieval_score(const char *scores, const char *pairs, struct bt_retrieva
         rc = find_matrix(st, "scores_i2t", p.images, p.texts, &i2t, err);
     if (!rc)
         rc = find_matrix(st, "scores_t2i", p.texts, p.images, &t2i, err);
-    if (!rc)
-        rc = rank_rows(st, i2t, &p, true, made.text, &made.tied, err);
-    if (!rc)
-        rc = rank_rows(st, t2i, &p, false, made.image, &made.tied, err);
     if (!rc) {
+        made.text_hits = bt_alloc(p.images * BT_RECALLS, sizeof *made.text_hits, err);
+        made.image_hits = bt_alloc(p.texts * BT_RECALLS, sizeof *made.image_hits, err);
+        rc = made.text_hits && made.image_hits ? BT_OK : BT_ERR_MEMORY;
+    }
+    if (!rc)
+        rc = rank_rows(st, i2t, &p, true, made.text_hits, &made.tied, err);
+    if (!rc)
+        rc = rank_rows(st, t2i, &p, false, made.image_hits, &made.tied, err);
+    if (rc) {
+        bt_retrieval_scores_free(&made);
+    } else {
         made.images = p.images;
         made.texts = p.texts;
+        sum_up(made.text_hits, made.images, made.text);
+        sum_up(made.image_hits, made.texts, made.image);
         made.data = hash_pairs(&p);
         *result = made;
     }
     bt_safetensors_close(st);
     free_pairs(&p);
     return rc;
+}
+
+void bt_retrieval_scores_free(struct bt_retrieval_scores *scores)
+{
+    free(scores->text_hits);
+    free(scores->image_hits);
+    *scores = (struct bt_retrieval_scores){ 0 };
 }

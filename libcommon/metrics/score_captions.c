@@ -11,7 +11,8 @@
 
 /* Columns of the table of items, in the order in which the official tool prints them; exact is ours. */
 enum { BLEU, ROUGE_L = BLEU + BT_ORDERS, CIDER, SPICE, EXACT, COLUMNS };
-static const char *const names[COLUMNS] = { "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr", "SPICE", "exact" };
+static const char *const names[COLUMNS] = { "Bleu_1",  "Bleu_2", "Bleu_3", "Bleu_4",
+                                            "ROUGE_L", "CIDEr",  "SPICE",  "exact" };
 
 /* One system: its captions and what they score. */
 struct system {
@@ -70,16 +71,21 @@ static int tabulate(struct system *y, struct bt_err *err)
         row[EXACT] = score->exact;
     }
     y->spice = NAN;
-    y->items = (struct bt_items){ .join = bt_captions_join(y->set), .id_key = "image_id", .count = count,
-                                  .numbers = y->numbers, .column_count = COLUMNS, .values = y->values,
-                                  .pool = pool, .pooled = &y->scores };
+    y->items = (struct bt_items){ .join = bt_captions_join(y->set),
+                                  .id_key = "image_id",
+                                  .count = count,
+                                  .numbers = y->numbers,
+                                  .column_count = COLUMNS,
+                                  .values = y->values,
+                                  .pool = pool,
+                                  .pooled = &y->scores };
     for (int c = 0; c < COLUMNS; c++)
         y->items.columns[c] = names[c];
     return BT_OK;
 }
 
 /* SPICE of every caption, from the token strings that the other metrics compare. */
-static int add_spice(struct system *y, const struct scoring *s, struct bt_err *err)
+static int add_spice(struct system *y, const struct bt_scoring *s, struct bt_err *err)
 {
     const struct bt_spice spice = { s->o->spice, s->o->java, s->o->spice_cache };
     size_t count = y->scores.count;
@@ -110,7 +116,7 @@ static int add_spice(struct system *y, const struct scoring *s, struct bt_err *e
     return rc;
 }
 
-static int load_and_score(struct system *y, const struct scoring *s, const char *input,
+static int load_and_score(struct system *y, const struct bt_scoring *s, const char *input,
                           struct bt_captions *corpus, uint64_t *corpus_hash, struct bt_err *err)
 {
     int rc = load(y, s->o, input, err);
@@ -133,30 +139,37 @@ static const struct bt_text *references(const void *set, int32_t number, struct 
 /* ---------------------------------------------------------------- the report */
 
 /* All metrics that were had, then LAVIS's aggregate: CIDEr + BLEU-4 (metrics.md 6). */
-static int make_rows(struct scoring *s, const struct bt_caption_scores *scores, double spice, bool columns,
+static int make_rows(struct bt_scoring *s, const struct bt_caption_scores *scores, double spice, bool columns,
                      struct bt_report_section *section, struct bt_err *err)
 {
     const double values[COLUMNS] = { scores->bleu[0], scores->bleu[1], scores->bleu[2], scores->bleu[3],
-                                     scores->rouge_l, scores->cider, spice, scores->exact };
-    struct bt_report_row *rows = scoring_take(s, COLUMNS + 1, sizeof *rows, err);
+                                     scores->rouge_l, scores->cider,   spice,           scores->exact };
+    struct bt_report_row *rows = bt_scoring_take(s, COLUMNS + 1, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
     section->rows = rows;
     for (int c = 0; c < COLUMNS; c++)
         if (!isnan(values[c]))
-            rows[section->count++] = (struct bt_report_row){ scoring_text(names[c]), values[c], -1, columns ? c : -1 };
-    rows[section->count++] = (struct bt_report_row){ scoring_text("agg_metrics"),
+            rows[section->count++] =
+                (struct bt_report_row){ bt_scoring_text(names[c]), values[c], -1, columns ? c : -1 };
+    rows[section->count++] = (struct bt_report_row){ bt_scoring_text("agg_metrics"),
                                                      scores->cider + scores->bleu[BT_ORDERS - 1], -1, -1 };
     return BT_OK;
 }
 
-static int report(struct scoring *s, const struct system *y, const uint64_t *corpus_hash, struct bt_err *err)
+static int report(struct bt_scoring *s, const struct system *y, const uint64_t *corpus_hash,
+                  struct bt_err *err)
 {
     const struct bt_caption_scores *scores = &y->scores;
     struct bt_report *r = &s->report;
-    *r = (struct bt_report){ .value_title = "metric", .decimals = 3, .id_key = "image_id",
-                             .value_key = "CIDEr", .result_key = "caption", .references_key = "references",
-                             .total_key = "images", .total = scores->count };
+    *r = (struct bt_report){ .value_title = "metric",
+                             .decimals = 3,
+                             .id_key = "image_id",
+                             .value_key = "CIDEr",
+                             .result_key = "caption",
+                             .references_key = "references",
+                             .total_key = "images",
+                             .total = scores->count };
     if (!s->o->spice)
         r->skipped[0] = "SPICE skipped: name its jar with --spice";
     int rc = make_rows(s, scores, y->spice, true, &r->top, err);
@@ -165,14 +178,15 @@ static int report(struct scoring *s, const struct system *y, const uint64_t *cor
                            s->o->spice ? "+SPICE" : "");
     if (!rc && corpus_hash)
         rc = bt_buf_printf(&s->signature, err, "|df:%016llx", (unsigned long long)*corpus_hash);
-    return rc ? rc : scoring_sign_range(s, "refs", scores->fewest_references, scores->most_references, err);
+    return rc ? rc
+              : bt_scoring_sign_range(s, "refs", scores->fewest_references, scores->most_references, err);
 }
 
 /* ---------------------------------------------------------------- domains */
 
 /* The image `id`, as `from` has it, into a set of its own. */
-static int copy_image(struct bt_captions *to, const struct bt_captions *from, const struct bt_join_policy *policy,
-                      struct bt_text id, struct bt_err *err)
+static int copy_image(struct bt_captions *to, const struct bt_captions *from,
+                      const struct bt_join_policy *policy, struct bt_text id, struct bt_err *err)
 {
     const struct bt_join *join = bt_captions_join(from);
     int32_t number = bt_join_find(join, id), count;
@@ -180,6 +194,8 @@ static int copy_image(struct bt_captions *to, const struct bt_captions *from, co
 
     if (number < 0 || !bt_join_expected(join, number))
         return bt_fail(err, BT_ERR_INPUT, "image %s is not among the references", bt_quote(id.data, id.size));
+    if (bt_join_find(bt_captions_join(to), id) >= 0)
+        return bt_fail(err, BT_ERR_INPUT, "image %s is there twice; keep one", bt_quote(id.data, id.size));
     if (!bt_join_get(join, number, policy, &result)) /* --subset: others were refused */
         return BT_OK;
     const struct bt_text *texts = bt_captions_references(from, number, &count);
@@ -189,8 +205,8 @@ static int copy_image(struct bt_captions *to, const struct bt_captions *from, co
     return rc ? rc : bt_captions_result(to, id, result, err);
 }
 
-static int copy_domain(struct bt_captions *to, const struct bt_captions *from, const struct bt_join_policy *policy,
-                       const json_t *ids, struct bt_err *err)
+static int copy_domain(struct bt_captions *to, const struct bt_captions *from,
+                       const struct bt_join_policy *policy, const json_t *ids, struct bt_err *err)
 {
     struct bt_buf id = { 0 };
     const json_t *value;
@@ -206,8 +222,9 @@ static int copy_domain(struct bt_captions *to, const struct bt_captions *from, c
     return rc;
 }
 
-/* A domain is scored as a run of its own, as LAVIS does with `img_ids`: CIDEr's document frequencies are its own. */
-static int score_domain(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
+/* A domain is scored as a run of its own, as LAVIS does with `img_ids`: CIDEr's document frequencies are its
+ * own. */
+static int score_domain(struct bt_scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                         const json_t *ids, struct bt_report_section *section, struct bt_err *err)
 {
     struct bt_caption_scores scores = { 0 };
@@ -224,10 +241,10 @@ static int score_domain(struct scoring *s, const struct bt_captions *all, struct
     return rc;
 }
 
-static int score_domains(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
+static int score_domains(struct bt_scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                          const json_t *domains, struct bt_err *err)
 {
-    struct bt_report_section *sections = scoring_take(s, json_object_size(domains), sizeof *sections, err);
+    struct bt_report_section *sections = bt_scoring_take(s, json_object_size(domains), sizeof *sections, err);
     const char *key;
     json_t *ids;
     int count = 0, rc = sections ? BT_OK : BT_ERR_MEMORY;
@@ -237,18 +254,19 @@ static int score_domains(struct scoring *s, const struct bt_captions *all, struc
         struct bt_report_section *section = &sections[count++];
         const char *name = bt_arena_str(s->arena, key, strlen(key));
         *section = (struct bt_report_section){ .group = "domains", .title = "domain " };
-        rc = name ? score_domain(s, all, corpus, ids, section, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+        rc = name ? score_domain(s, all, corpus, ids, section, err)
+                  : bt_fail(err, BT_ERR_MEMORY, "out of memory");
         if (rc)
             bt_context(err, "%s: domain %s", s->o->domains, bt_quote_str(key));
         else
-            section->key = scoring_text(name);
+            section->key = bt_scoring_text(name);
     }
     s->report.sections = sections;
     s->report.section_count = count;
     return rc;
 }
 
-static int add_domains(struct scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
+static int add_domains(struct bt_scoring *s, const struct bt_captions *all, struct bt_captions *corpus,
                        struct bt_err *err)
 {
     json_t *domains = NULL;
@@ -263,7 +281,7 @@ static int add_domains(struct scoring *s, const struct bt_captions *all, struct 
 
 /* ---------------------------------------------------------------- the command */
 
-static int score(struct scoring *s, struct bt_captions *corpus, struct bt_err *err)
+static int score(struct bt_scoring *s, struct bt_captions *corpus, struct bt_err *err)
 {
     struct system mine = { 0 }, other = { 0 };
     uint64_t corpus_hash = 0;
@@ -271,22 +289,22 @@ static int score(struct scoring *s, struct bt_captions *corpus, struct bt_err *e
     if (!rc && s->o->compare)
         rc = load_and_score(&other, s, s->o->compare, corpus, NULL, err);
     if (!rc && s->o->compare)
-        rc = scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
+        rc = bt_scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
     if (!rc)
         rc = report(s, &mine, corpus ? &corpus_hash : NULL, err);
     if (!rc && s->o->domains)
         rc = add_domains(s, mine.set, corpus, err);
     if (!rc) {
-        const struct scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, CIDER,
-                                            references, mine.set };
-        rc = scoring_finish(s, &with, mine.scores.data, err);
+        const struct bt_scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, CIDER,
+                                               references, mine.set };
+        rc = bt_scoring_finish(s, &with, mine.scores.data, err);
     }
     free_system(&other);
     free_system(&mine);
     return rc;
 }
 
-static int score_with_corpus(struct scoring *s, struct bt_err *err)
+static int score_with_corpus(struct bt_scoring *s, struct bt_err *err)
 {
     struct bt_captions *corpus = bt_captions_new();
     int rc = corpus ? bt_captions_load_references(corpus, s->o->df, err)
@@ -297,7 +315,7 @@ static int score_with_corpus(struct scoring *s, struct bt_err *err)
     return rc;
 }
 
-static int submit(const struct scoring *s, struct bt_err *err)
+static int submit(const struct bt_scoring *s, struct bt_err *err)
 {
     static const struct bt_submission form = { "image_id", "caption", false };
     struct system mine = { 0 };
@@ -311,10 +329,10 @@ static int submit(const struct scoring *s, struct bt_err *err)
 
 int bt_score_captions(const struct bt_score_options *o, struct bt_err *err)
 {
-    struct scoring s;
-    int rc = scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
+    struct bt_scoring s;
+    int rc = bt_scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
     if (!rc)
         rc = o->submission ? submit(&s, err) : o->df ? score_with_corpus(&s, err) : score(&s, NULL, err);
-    scoring_close(&s);
+    bt_scoring_close(&s);
     return rc;
 }

@@ -37,16 +37,22 @@ static int tabulate(struct answers *a, struct bt_err *err)
         a->numbers[i] = a->scores.each[i].number;
         a->values[i] = a->scores.each[i].accuracy;
     }
-    a->items = (struct bt_items){ .join = bt_vqa_join(a->set), .id_key = "question_id", .count = count,
-                                  .numbers = a->numbers, .column_count = 1, .columns = { "accuracy" },
+    a->items = (struct bt_items){ .join = bt_vqa_join(a->set),
+                                  .id_key = "question_id",
+                                  .count = count,
+                                  .numbers = a->numbers,
+                                  .column_count = 1,
+                                  .columns = { "accuracy" },
                                   .values = a->values };
     return BT_OK;
 }
 
-static int load_and_score(struct answers *a, const struct scoring *s, const char *input, struct bt_err *err)
+static int load_and_score(struct answers *a, const struct bt_scoring *s, const char *input,
+                          struct bt_err *err)
 {
     enum bt_vqa_variant variant = BT_VQA_OFFICIAL;
-    while (s->o->variant && variant < BT_VQA_VARIANTS && strcmp(s->o->variant, bt_vqa_variant_name(variant)) != 0)
+    while (s->o->variant && variant < BT_VQA_VARIANTS &&
+           strcmp(s->o->variant, bt_vqa_variant_name(variant)) != 0)
         variant++;
     if (variant == BT_VQA_VARIANTS)
         return bt_fail(err, BT_ERR_USAGE, "--variant=%s: not for VQA", s->o->variant);
@@ -74,32 +80,41 @@ static const struct bt_text *references(const void *set, int32_t number, struct 
     return texts;
 }
 
-static int add_section(struct scoring *s, struct bt_report_section *section, const char *key,
-                       const char *title, const struct bt_vqa_group *groups, int32_t count, struct bt_err *err)
+static int add_section(struct bt_scoring *s, struct bt_report_section *section, const char *key,
+                       const char *title, const struct bt_vqa_group *groups, int32_t count,
+                       struct bt_err *err)
 {
-    struct bt_report_row *rows = scoring_take(s, (size_t)count, sizeof *rows, err);
+    struct bt_report_row *rows = bt_scoring_take(s, (size_t)count, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
     for (int32_t i = 0; i < count; i++)
         rows[i] = (struct bt_report_row){ groups[i].name, groups[i].accuracy, groups[i].count, -1 };
-    *section = (struct bt_report_section){ NULL, scoring_text(key), title, rows, (size_t)count };
+    *section = (struct bt_report_section){ NULL, bt_scoring_text(key), title, rows, (size_t)count };
     return BT_OK;
 }
 
-static int report(struct scoring *s, const struct bt_vqa_scores *scores, struct bt_err *err)
+static int report(struct bt_scoring *s, const struct bt_vqa_scores *scores, struct bt_err *err)
 {
     struct bt_report *r = &s->report;
-    struct bt_report_row *overall = scoring_take(s, 1, sizeof *overall, err);
-    struct bt_report_section *sections = scoring_take(s, 2, sizeof *sections, err);
+    struct bt_report_row *overall = bt_scoring_take(s, 1, sizeof *overall, err);
+    struct bt_report_section *sections = bt_scoring_take(s, 2, sizeof *sections, err);
     if (!overall || !sections)
         return BT_ERR_MEMORY;
 
-    *overall = (struct bt_report_row){ scoring_text("overall"), scores->overall, (int64_t)scores->count, 0 };
-    *r = (struct bt_report){ .value_title = "accuracy", .count_title = "questions", .decimals = 2,
-                             .top = { .rows = overall, .count = 1 }, .sections = sections,
-                             .section_count = 2, .id_key = "question_id", .value_key = "accuracy",
-                             .result_key = "answer", .references_key = "answers",
-                             .total_key = "questions", .total = scores->count };
+    *overall =
+        (struct bt_report_row){ bt_scoring_text("overall"), scores->overall, (int64_t)scores->count, 0 };
+    *r = (struct bt_report){ .value_title = "accuracy",
+                             .count_title = "questions",
+                             .decimals = 2,
+                             .top = { .rows = overall, .count = 1 },
+                             .sections = sections,
+                             .section_count = 2,
+                             .id_key = "question_id",
+                             .value_key = "accuracy",
+                             .result_key = "answer",
+                             .references_key = "answers",
+                             .total_key = "questions",
+                             .total = scores->count };
     int rc = add_section(s, &sections[0], "perAnswerType", "answer type", scores->answer_types,
                          scores->answer_type_count, err);
     if (!rc)
@@ -108,46 +123,47 @@ static int report(struct scoring *s, const struct bt_vqa_scores *scores, struct 
     if (!rc)
         rc = bt_buf_printf(&s->signature, err, "bt-score|metric:VQA|variant:%s",
                            s->o->variant ? s->o->variant : "official");
-    return rc ? rc : scoring_sign_range(s, "answers", scores->fewest_answers, scores->most_answers, err);
+    return rc ? rc : bt_scoring_sign_range(s, "answers", scores->fewest_answers, scores->most_answers, err);
 }
 
-static int score(struct scoring *s, struct bt_err *err)
+static int score(struct bt_scoring *s, struct bt_err *err)
 {
     struct answers mine = { 0 }, other = { 0 };
     int rc = load_and_score(&mine, s, s->o->input, err);
     if (!rc && s->o->compare)
         rc = load_and_score(&other, s, s->o->compare, err);
     if (!rc && s->o->compare)
-        rc = scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
+        rc = bt_scoring_same_data(s->o, mine.scores.data, other.scores.data, err);
     if (!rc)
         rc = report(s, &mine.scores, err);
     if (!rc) {
-        const struct scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, 0, references,
-                                            mine.set };
-        rc = scoring_finish(s, &with, mine.scores.data, err);
+        const struct bt_scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, 0,
+                                               references, mine.set };
+        rc = bt_scoring_finish(s, &with, mine.scores.data, err);
     }
     free_answers(&other);
     free_answers(&mine);
     return rc;
 }
 
-static int submit(const struct scoring *s, struct bt_err *err)
+static int submit(const struct bt_scoring *s, struct bt_err *err)
 {
     static const struct bt_submission form = { "question_id", "answer", false };
     struct answers mine = { 0 };
     int rc = load(&mine, s->o, s->o->input, err);
     if (!rc)
-        rc = bt_submission_write(bt_vqa_join(mine.set), &s->policy, &form, s->o->submission, s->o->force, err);
+        rc =
+            bt_submission_write(bt_vqa_join(mine.set), &s->policy, &form, s->o->submission, s->o->force, err);
     free_answers(&mine);
     return rc;
 }
 
 int bt_score_vqa(const struct bt_score_options *o, struct bt_err *err)
 {
-    struct scoring s;
-    int rc = scoring_open(&s, o, BT_DUPLICATES_LAST, err);
+    struct bt_scoring s;
+    int rc = bt_scoring_open(&s, o, BT_DUPLICATES_LAST, err);
     if (!rc)
         rc = o->submission ? submit(&s, err) : score(&s, err);
-    scoring_close(&s);
+    bt_scoring_close(&s);
     return rc;
 }

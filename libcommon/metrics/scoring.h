@@ -6,7 +6,7 @@
 #include "libcommon/metrics/report.h"
 #include "libcommon/metrics/score.h"
 
-struct scoring {
+struct bt_scoring {
     const struct bt_score_options *o;
     struct bt_join_policy policy; /* that of the options, or the evaluation's own */
     struct bt_report report;
@@ -14,35 +14,41 @@ struct scoring {
     struct bt_buf signature;
 };
 
-int scoring_open(struct scoring *s, const struct bt_score_options *o, enum bt_duplicates duplicates,
-                 struct bt_err *err);
-void scoring_close(struct scoring *s);
+int bt_scoring_open(struct bt_scoring *s, const struct bt_score_options *o, enum bt_duplicates duplicates,
+                    struct bt_err *err);
+void bt_scoring_close(struct bt_scoring *s);
 
 /* Report rows, or anything else that the report borrows: [count] of `size` bytes. E_MEMORY. */
-void *scoring_take(struct scoring *s, size_t count, size_t size, struct bt_err *err);
-struct bt_text scoring_text(const char *literal);
+void *bt_scoring_take(struct bt_scoring *s, size_t count, size_t size, struct bt_err *err);
+struct bt_text bt_scoring_text(const char *literal);
 
 /* The texts of an item's references. */
-typedef const struct bt_text *references_function(const void *set, int32_t number, struct bt_arena *arena,
-                                                  int32_t *count);
+typedef const struct bt_text *bt_references_function(const void *set, int32_t number, struct bt_arena *arena,
+                                                     int32_t *count);
 
-struct scoring_items {
+struct bt_scoring_items {
     const struct bt_items *items, *other; /* other: of the system compared with, or NULL */
     int worst_by;                         /* column */
-    references_function *references;
+    bt_references_function *references;
     const void *set;
 };
 
 /* The worst items, intervals and comparison that the options ask for, the end of the signature, the records
- * per item, and the report to stdout. `data` is the hash of ids and references. */
-int scoring_finish(struct scoring *s, const struct scoring_items *with, uint64_t data, struct bt_err *err);
-/* The same without items. */
-int scoring_print(struct scoring *s, uint64_t data, struct bt_err *err);
+ * per item, and the report to stdout. `data` is the hash of ids and references. The signature names the
+ * decoding preset where results do. */
+int bt_scoring_finish(struct bt_scoring *s, const struct bt_scoring_items *with, uint64_t data,
+                      struct bt_err *err);
+/* Intervals and comparisons alone, of the columns of all parts one after the other. */
+int bt_scoring_sample(struct bt_scoring *s, const struct bt_scoring_items *parts, size_t count,
+                      struct bt_err *err);
+/* The end of the signature, and the report. */
+int bt_scoring_print(struct bt_scoring *s, uint64_t data, struct bt_err *err);
 
-/* E_INPUT unless the other system was scored against the same references. */
-int scoring_same_data(const struct bt_score_options *o, uint64_t data, uint64_t other, struct bt_err *err);
+/* E_INPUT where both systems bring their references along, and they differ. */
+int bt_scoring_same_data(const struct bt_score_options *o, uint64_t data, uint64_t other, struct bt_err *err);
 
 /* "|refs:5", or "|refs:4-7". */
-int scoring_sign_range(struct scoring *s, const char *name, int32_t least, int32_t most, struct bt_err *err);
+int bt_scoring_sign_range(struct bt_scoring *s, const char *name, int32_t least, int32_t most,
+                          struct bt_err *err);
 
 #endif

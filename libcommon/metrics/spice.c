@@ -17,8 +17,9 @@
 #include "libcommon/base/tool.h"
 #include "libcommon/metrics/input.h"
 
-#define MAX_LOG     (1 << 20)
-#define LAST_SCRIPT 14 /* the last Java that brings the JavaScript engine with which SPICE writes its results */
+#define MAX_LOG (1 << 20)
+#define LAST_SCRIPT                                                                                          \
+    14 /* the last Java that brings the JavaScript engine with which SPICE writes its results */
 
 extern char **environ;
 
@@ -33,7 +34,8 @@ struct run {
 /* ---------------------------------------------------------------- running a program */
 
 /* Runs argv in `folder` with stdout and stderr into `log`; the exit status, or 128 + signal, in *status. */
-static int run_program(char *const argv[], const char *folder, const char *log, int *status, struct bt_err *err)
+static int run_program(const char *const argv[], const char *folder, const char *log, int *status,
+                       struct bt_err *err)
 {
     posix_spawn_file_actions_t actions;
     pid_t child = -1;
@@ -42,10 +44,11 @@ static int run_program(char *const argv[], const char *folder, const char *log, 
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     posix_spawn_file_actions_addchdir_np(&actions, folder);
-    int errnum = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    int errnum = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (errnum)
-        return bt_fail_errno(err, errnum, 0, argv[0], "SPICE runs on Java: install it, or name it with --java");
+        return bt_fail_errno(err, errnum, 0, argv[0],
+                             "SPICE runs on Java: install it, or name it with --java");
 
     int state = 0;
     while (waitpid(child, &state, 0) < 0 && errno == EINTR)
@@ -70,7 +73,8 @@ static long parse_version(const char *log)
 
 static int find_version(struct run *r, struct bt_err *err)
 {
-    char *argv[] = { r->java, (char[]){ "-version" }, NULL }, *text = NULL;
+    const char *const argv[] = { r->java, "-version", NULL };
+    char *text = NULL;
     size_t size;
     int status = 0;
     int rc = run_program(argv, r->folder, r->log, &status, err);
@@ -80,7 +84,8 @@ static int find_version(struct run *r, struct bt_err *err)
         r->version = parse_version(text);
     free(text);
     if (!rc && (status != 0 || r->version < 1))
-        rc = bt_fail(err, BT_ERR_CONFIG, "%s -version: does not tell its version; name a Java with --java", r->java);
+        rc = bt_fail(err, BT_ERR_CONFIG, "%s -version: does not tell its version; name a Java with --java",
+                     r->java);
     return rc;
 }
 
@@ -93,8 +98,10 @@ static int check_libraries(const struct run *r, struct bt_err *err)
         char *path = bt_format("%s/lib/%s", r->folder, names[i]);
         int rc = path ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
         if (!rc && !bt_path_exists(path))
-            rc = bt_fail(err, BT_ERR_NOINPUT, "%s: not there, and SPICE needs it; it is part of "
-                         "stanford-corenlp-full-2015-12-09.zip", bt_quote_str(path));
+            rc = bt_fail(err, BT_ERR_NOINPUT,
+                         "%s: not there, and SPICE needs it; it is part of "
+                         "stanford-corenlp-full-2015-12-09.zip",
+                         bt_quote_str(path));
         free(path);
         if (rc)
             return rc;
@@ -112,10 +119,12 @@ static int check_script_engine(const struct run *r, struct bt_err *err)
     if (r->version > LAST_SCRIPT && !missing)
         globfree(&found);
     free(pattern);
-    return missing ? bt_fail(err, BT_ERR_CONFIG, "Java %ld has no JavaScript engine, with which SPICE writes its results; "
-                             "name a Java of 8 to %d with --java, or put nashorn-core and asm jars into %s/lib",
-                             r->version, LAST_SCRIPT, bt_quote_str(r->folder))
-                   : BT_OK;
+    return missing
+               ? bt_fail(err, BT_ERR_CONFIG,
+                         "Java %ld has no JavaScript engine, with which SPICE writes its results; "
+                         "name a Java of 8 to %d with --java, or put nashorn-core and asm jars into %s/lib",
+                         r->version, LAST_SCRIPT, bt_quote_str(r->folder))
+               : BT_OK;
 }
 
 static int absolute(char **out, const char *path, struct bt_err *err)
@@ -178,7 +187,8 @@ static void finish(struct run *r)
 /* ---------------------------------------------------------------- in and out */
 
 /* Images are named by their place, so that results are joined whatever their order. */
-static int write_input(const struct run *r, const struct bt_spice_item *items, size_t count, struct bt_err *err)
+static int write_input(const struct run *r, const struct bt_spice_item *items, size_t count,
+                       struct bt_err *err)
 {
     struct bt_buf buf = { 0 };
     int rc = bt_buf_printf(&buf, err, "[");
@@ -227,7 +237,8 @@ static int java_failed(const struct run *r, int status, struct bt_err *err)
 static int run_java(const struct run *r, struct bt_err *err)
 {
     static const char *const packages[] = { "lang", "util", "util.concurrent", "math", "net", "text" };
-    char opens[6][64], *argv[32], *class_path = bt_format("%s:%s/lib/*", r->jar, r->folder);
+    const char *argv[32];
+    char opens[6][64], *class_path = bt_format("%s:%s/lib/*", r->jar, r->folder);
     int n = 0, status = 0;
     if (!class_path)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory");
@@ -236,19 +247,19 @@ static int run_java(const struct run *r, struct bt_err *err)
         snprintf(opens[i], sizeof opens[i], "--add-opens=java.base/java.%s=ALL-UNNAMED", packages[i]);
         argv[n++] = opens[i];
     }
-    argv[n++] = (char[]){ "-Xmx8G" };
-    argv[n++] = (char[]){ "-cp" };
+    argv[n++] = "-Xmx8G";
+    argv[n++] = "-cp";
     argv[n++] = class_path;
-    argv[n++] = (char[]){ "edu.anu.spice.SpiceScorer" };
+    argv[n++] = "edu.anu.spice.SpiceScorer";
     argv[n++] = r->in;
     if (r->cache) {
-        argv[n++] = (char[]){ "-cache" };
+        argv[n++] = "-cache";
         argv[n++] = r->cache;
     }
-    argv[n++] = (char[]){ "-out" };
+    argv[n++] = "-out";
     argv[n++] = r->out;
-    argv[n++] = (char[]){ "-subset" };
-    argv[n++] = (char[]){ "-silent" };
+    argv[n++] = "-subset";
+    argv[n++] = "-silent";
     argv[n] = NULL;
     int rc = run_program(argv, r->folder, r->log, &status, err);
     free(class_path);
@@ -285,15 +296,16 @@ static int read_output(const struct run *r, size_t count, double *each, struct b
     return rc ? bt_context(err, "SPICE's results") : BT_OK;
 }
 
-int bt_spice_score(const struct bt_spice *spice, const struct bt_spice_item *items, size_t count, double *each,
-                   struct bt_err *err)
+int bt_spice_score(const struct bt_spice *spice, const struct bt_spice_item *items, size_t count,
+                   double *each, struct bt_err *err)
 {
     struct run r = { 0 };
     int rc = prepare(&r, spice, err);
     if (!rc)
         rc = write_input(&r, items, count, err);
     if (!rc)
-        bt_note("SPICE: Java %ld parses %zu captions and their references; this takes a while", r.version, count);
+        bt_note("SPICE: Java %ld parses %zu captions and their references; this takes a while", r.version,
+                count);
     if (!rc)
         rc = run_java(&r, err);
     if (!rc)

@@ -1,5 +1,5 @@
-/* SPICE, computed by its authors' own program: the user's spice-1.0.jar with what it needs in lib/ beside it, run by the
- * user's Java. Source: Anderson et al., arXiv:1607.08822; metrics.md 2.5. */
+/* SPICE, computed by its authors' own program: the user's spice-1.0.jar with what it needs in lib/ beside it,
+ * run by the user's Java. Source: Anderson et al., arXiv:1607.08822; metrics.md 2.5. */
 #ifndef BT_METRICS_SPICE_H
 #define BT_METRICS_SPICE_H
 
@@ -22,9 +22,9 @@ struct bt_spice_item {
     int32_t reference_count;
 };
 
-/* each: [count], from 0 to 1. E_NOINPUT says which file or program is missing, E_CONFIG that this Java cannot run it;
- * E_OS when Java fails, with its last words. */
-int bt_spice_score(const struct bt_spice *spice, const struct bt_spice_item *items, size_t count, double *each,
-                   struct bt_err *err);
+/* each: [count], from 0 to 1. E_NOINPUT says which file or program is missing, E_CONFIG that this Java cannot
+ * run it; E_OS when Java fails, with its last words. */
+int bt_spice_score(const struct bt_spice *spice, const struct bt_spice_item *items, size_t count,
+                   double *each, struct bt_err *err);
 
 #endif

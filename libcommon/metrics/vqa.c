@@ -6,8 +6,6 @@
 
 #include "libcommon/base/hash.h"
 
-#define MAX_ANSWERS 1000
-
 struct question {
     const struct bt_vqa_answer *answers;
     int32_t answer_count, question_type, answer_type;
@@ -51,7 +49,7 @@ void bt_vqa_free(struct bt_vqa *set)
     free(set);
 }
 
-const struct bt_join *bt_vqa_join(const struct bt_vqa *set)
+struct bt_join *bt_vqa_join(const struct bt_vqa *set)
 {
     return set->join;
 }
@@ -92,8 +90,8 @@ int bt_vqa_question(struct bt_vqa *set, struct bt_text id, struct bt_text questi
 
     if (count == 0)
         return bt_fail(err, BT_ERR_INPUT, "no answers; a question needs at least one");
-    if (count > MAX_ANSWERS)
-        return bt_fail(err, BT_ERR_LIMIT, "%d answers, the limit is %d", count, MAX_ANSWERS);
+    if (count > BT_VQA_ANSWERS)
+        return bt_fail(err, BT_ERR_LIMIT, "%d answers, the limit is %d", count, BT_VQA_ANSWERS);
     int rc = bt_join_expect(set->join, id, &number, &known, err);
     if (!rc && known)
         rc =

@@ -30,6 +30,7 @@ int bt_vqa_accuracy(enum bt_vqa_variant variant, const struct bt_vqa_answer *ans
                     struct bt_text prediction, struct bt_arena *arena, double *accuracy, struct bt_err *err);
 
 struct bt_vqa;
+#define BT_VQA_ANSWERS 1000 /* of one question, at most */
 
 struct bt_vqa *bt_vqa_new(void); /* NULL when out of memory */
 void bt_vqa_free(struct bt_vqa *set);
@@ -47,10 +48,10 @@ int bt_vqa_result(struct bt_vqa *set, struct bt_text id, struct bt_text answer, 
 int bt_vqa_expect(struct bt_vqa *set, struct bt_text id, struct bt_err *err);
 
 /* The official files: questions (for multiple choice, before the results; with `expect` each is to be
- * answered), annotations, results [{question_id, answer}]. Annotations may also be records with `answers`, or an
- * array of LAVIS's samples {question_id, answers} or A-OKVQA's {question_id, direct_answers}; results prediction
- * records or LAVIS's {question_id, pred_ans, gt_ans}. With `own_answers` results bring their answers along.
- * E_INPUT when there is nothing in them. Source: metrics.md 3.3, 3.4. */
+ * answered), annotations, results [{question_id, answer}]. Annotations may also be records with `answers`, or
+ * an array of LAVIS's samples {question_id, answers} or A-OKVQA's {question_id, direct_answers}; results
+ * prediction records or LAVIS's {question_id, pred_ans, gt_ans}. With `own_answers` results bring their
+ * answers along. E_INPUT when there is nothing in them. Source: metrics.md 3.3, 3.4. */
 int bt_vqa_load_questions(struct bt_vqa *set, const char *path, bool expect, struct bt_err *err);
 int bt_vqa_load_annotations(struct bt_vqa *set, const char *path, struct bt_err *err);
 int bt_vqa_load_results(struct bt_vqa *set, const char *path, bool own_answers, struct bt_err *err);
@@ -82,7 +83,7 @@ int bt_vqa_score(struct bt_vqa *set, enum bt_vqa_variant variant, const struct b
                  struct bt_vqa_scores *scores, struct bt_err *err);
 void bt_vqa_scores_free(struct bt_vqa_scores *scores);
 
-const struct bt_join *bt_vqa_join(const struct bt_vqa *set);
+struct bt_join *bt_vqa_join(const struct bt_vqa *set);
 const struct bt_vqa_answer *bt_vqa_answers(const struct bt_vqa *set, int32_t number, int32_t *count);
 
 #endif

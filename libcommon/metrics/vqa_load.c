@@ -85,6 +85,8 @@ static bool same_identity(const json_t *a, const json_t *b)
 static int json_answers(struct loader *l, const json_t *array, struct bt_err *err)
 {
     size_t count = json_array_size(array);
+    if (count > BT_VQA_ANSWERS)
+        return bt_fail(err, BT_ERR_LIMIT, "%zu answers, the limit is %d", count, BT_VQA_ANSWERS);
     int rc = bt_grow(&l->answers, &l->capacity, count, sizeof *l->answers, err);
     for (size_t i = 0; !rc && i < count; i++) {
         const json_t *object = json_array_get(array, i);
@@ -227,6 +229,7 @@ static int record_result(struct loader *l, const struct bt_record *rec, struct b
     int rc = bt_input_record_text(rec, "answer", &answer, &found, err);
     if (!rc && !found)
         rc = bt_fail(err, BT_ERR_INPUT, "no answer");
+    bt_input_record_preset(rec, bt_vqa_join(l->set));
     return rc ? rc : bt_vqa_result(l->set, bt_buf_text(&l->id), answer, err);
 }
 
@@ -300,7 +303,8 @@ int bt_vqa_load_annotations(struct bt_vqa *set, const char *path, struct bt_err 
     else if (kind == BT_INPUT_ARRAY)
         rc = for_each_element(&l, path, NULL, json_sample, &count, err);
     else if (kind != BT_INPUT_OBJECT)
-        rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records, an object with annotations nor an array of samples",
+        rc = bt_fail(err, BT_ERR_INPUT,
+                     "%s: neither records, an object with annotations nor an array of samples",
                      bt_input_name(path));
     else
         rc = for_each_element(&l, path, "annotations", json_annotation, &count, err);

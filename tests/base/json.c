@@ -529,6 +529,44 @@ static void test_format_double(void)
     }
 }
 
+/* The members of `text` as "key=value " each; the end of it is how it ended. */
+static int read_members(const char *text, char got[256], struct bt_err *err)
+{
+    struct bt_json_array *members = NULL;
+    const char *key = NULL;
+    json_t *value = NULL;
+    int rc = bt_json_members_open(&members, scratch_text("o.json", text), err);
+
+    got[0] = '\0';
+    while (!rc && (rc = bt_json_members_next(members, &key, &value, err)) == BT_OK) {
+        char *dumped = json_dumps(value, JSON_ENCODE_ANY);
+        snprintf(got + strlen(got), 256 - strlen(got), "%s=%s ", key, dumped);
+        free(dumped);
+        json_decref(value);
+    }
+    if (rc == BT_END)
+        CHECK_INT(bt_json_members_next(members, &key, &value, err), BT_END);
+    bt_json_array_close(members);
+    return rc;
+}
+
+static void test_object_members(void)
+{
+    static const char *const bad[] = { "", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":1} 2",
+                                       "{\"a\":{\"b\":1,\"b\":2}}", "{\"a\" 1}", "{a:1}", "{\"a\":1,,\"b\":2}" };
+    struct bt_err err = { 0 };
+    char got[256];
+
+    CHECK_INT(read_members(" {\n\"a\": [1, {\"x\": 2}] ,\"\":null,\"a\":\"b\"}\n", got, &err), BT_END);
+    CHECK_STR(got, "a=[1, {\"x\": 2}] =null a=\"b\" ");
+    CHECK_INT(read_members("{}", got, &err), BT_END);
+    CHECK_STR(got, "");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bt_err_clear(&err);
+        CHECK_INT(read_members(bad[i], got, &err), BT_ERR_JSON);
+    }
+}
+
 int main(void)
 {
     scratch_begin();
@@ -544,6 +582,7 @@ int main(void)
     RUN(test_array_lines);
     RUN(test_array_nesting);
     RUN(test_array_of_many);
+    RUN(test_object_members);
     RUN(test_lines);
     RUN(test_long_lines);
     RUN(test_line_limit);

@@ -33,6 +33,13 @@ static const struct bt_option options[] = {
 };
 static const struct bt_tool tool = { "bt-test", "a tool to be tested", options };
 
+static const struct bt_option optional_command[] = {
+    BT_OPT_COMMAND_OR(&command, "stage1|stage2", "what to train"),
+    BT_OPT_OPERANDS(&files, "FILE", "streams or shards"),
+    BT_OPT_END,
+};
+static const struct bt_tool optional = { "bt-optional", "a tool whose command has a default", optional_command };
+
 static const struct bt_option no_options[] = { BT_OPT_END };
 static const struct bt_tool plain = { "bt-plain", "a tool without options", no_options };
 
@@ -201,6 +208,21 @@ static void test_usage(void)
     check_usage(&plain, "x", "'x': an operand where none is expected; see --help");
     check_usage(&tool, "stage1 --progress=maybe",
                 "--progress: 'maybe' is not known; choose one of auto|line|json|none");
+}
+
+static void test_command_or(void)
+{
+    struct bt_err err = { 0 };
+
+    CHECK_OK(parse(&optional, "stage2 stage1 x", &err), &err);
+    CHECK_STR(command, "stage2");
+    CHECK_INT(files.count, 2);
+    CHECK_OK(parse(&optional, "x stage1", &err), &err);
+    CHECK(command == NULL);
+    CHECK_INT(files.count, 2);
+    CHECK_STR(files.items[1], "stage1");
+    CHECK_OK(parse(&optional, "", &err), &err);
+    CHECK(command == NULL);
 }
 
 static void test_given(void)
@@ -566,6 +588,7 @@ int main(void)
     RUN(test_counts);
     RUN(test_numbers);
     RUN(test_usage);
+    RUN(test_command_or);
     RUN(test_given);
     RUN(test_main);
     RUN(test_stdout_full);

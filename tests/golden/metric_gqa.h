@@ -104,7 +104,8 @@ static void check_gqa_lavis(const char *folder, const json_t *expected)
         if (rc)
             differ("%s", err.text);
         else
-            compare(keys[v], scores.all[BT_GQA_ACCURACY], number(json_object_get(expected, "lavis"), keys[v]), 0);
+            compare(keys[v], scores.all[BT_GQA_ACCURACY], number(json_object_get(expected, "lavis"), keys[v]),
+                    0);
         report(folder, keys[v], NULL);
         bt_gqa_scores_free(&scores);
         bt_gqa_free(set);
@@ -143,7 +144,7 @@ static void check_retrieval(const char *name)
         return;
     char *base = bt_format("%.*s", (int)(length - 5), name);
     char *pairs = bt_format("%s/%s", root, name), *matrices = bt_format("%s/%s.safetensors", root, base);
-    struct bt_retrieval_scores scores;
+    struct bt_retrieval_scores scores = { 0 };
     struct bt_err err = { 0 };
     json_t *expected = load("", name);
     if (bt_retrieval_score(matrices, pairs, &scores, &err) != BT_OK) {
@@ -153,6 +154,7 @@ static void check_retrieval(const char *name)
         compare_recall("img", scores.image, expected);
     }
     report(base, NULL, NULL);
+    bt_retrieval_scores_free(&scores);
     json_decref(expected);
     free(matrices);
     free(pairs);
