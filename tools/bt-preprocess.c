@@ -128,10 +128,10 @@ static int set_picture(struct bt_record *rec, const struct bt_picture *p, struct
     if (!rc && side)
         rc = bt_record_set_int(rec, "side", side, err);
     if (!rc)
-        rc = bt_record_set_int(rec, "width", p->width, err);
+        rc = bt_record_set_int(rec, "width", p->image.width, err);
     if (!rc)
-        rc = bt_record_set_int(rec, "height", p->height, err);
-    if (!rc && p->damaged)
+        rc = bt_record_set_int(rec, "height", p->image.height, err);
+    if (!rc && p->image.damaged)
         rc = bt_record_set_bool(rec, "damaged", true, err);
     return rc;
 }
@@ -281,9 +281,9 @@ static int write_first(struct run *r, struct bt_err *err)
     if (job->picture) {
         bt_pool_wait(r->pool, job->picture);
         why = &job->picture->reject;
-        r->rotated += !why->code && job->picture->orientation > 1;
-        r->clipped += !why->code && job->picture->grey16;
-        r->damaged += !why->code && job->picture->damaged;
+        r->rotated += !why->code && job->picture->image.orientation > 1;
+        r->clipped += !why->code && job->picture->image.grey16;
+        r->damaged += !why->code && job->picture->image.damaged;
     }
     if (dedup && !why->code && !job->repeated)
         rc = is_duplicate(r, job, &duplicate, err);

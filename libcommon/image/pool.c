@@ -1,5 +1,6 @@
-/* A queue, its threads, one condition each way. See pool.h. */
+/* A queue, its threads with a worker each, one condition each way. See pool.h. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,66 +8,128 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/image/codec.h"
 #include "libcommon/image/pool.h"
+#include "libcommon/image/workers.h"
+
+enum { MAX_FILE = 64 << 20 }; /* of bt_root_read */
 
 struct bt_pool {
     struct bt_pool_options options;
+    struct bt_workers *workers;
     pthread_mutex_t lock;
     pthread_cond_t asked, answered;
     struct bt_picture *first, **last;
     pthread_t *threads;
-    int thread_count;
+    int thread_count; /* a thread's number is its worker's slot */
     bool stopping;
 };
 
-static void refuse(struct bt_picture *p)
+/* ---- in the worker ---- */
+
+/* What a worker answers: this, and behind it the pixels if they are wanted. */
+struct answer {
+    struct bt_image image; /* rgb means nothing here */
+    char code[24];         /* "": a good picture */
+    char detail[200];
+};
+
+static size_t pixel_bytes(const struct bt_pool_options *options)
 {
-    free(p->data);
-    p->data = NULL;
-    p->size = 0;
+    return (size_t)options->side * (size_t)options->side * 3;
 }
 
-static void keep_pixels(struct bt_picture *p, const struct bt_image *image, int side)
+static int decode(struct answer *answer, uint8_t *pixels, const void *bytes, size_t size,
+                  const struct bt_pool_options *options, struct bt_image_reject *reject)
 {
     struct bt_err err = { 0 };
-    size_t bytes = (size_t)side * (size_t)side * 3;
-    uint8_t *pixels = malloc(bytes);
+    struct bt_image image = { 0 };
+    int rc = bt_image_decode(&image, bytes, size, &options->image, reject);
 
-    if (!pixels || bt_image_resize(pixels, side, side, image, NULL, &err)) {
-        free(pixels);
-        refuse(p);
-        bt_image_refuse(&p->reject, "DECODE_MEM", "out of memory");
-        return;
-    }
-    free(p->data);
-    p->data = pixels;
-    p->size = bytes;
+    if (!rc && options->side && bt_image_resize(pixels, options->side, options->side, &image, NULL, &err))
+        rc = bt_image_refuse(reject, "DECODE_MEM", "%s", err.text);
+    answer->image = image;
+    bt_image_free(&image);
+    answer->image.rgb = NULL;
+    return rc;
 }
 
-static void load(struct bt_picture *p, const struct bt_pool_options *options)
+static size_t work(void *reply, const void *bytes, size_t size, const void *context)
 {
-    struct bt_image image = { 0 };
+    const struct bt_pool_options *options = context;
+    struct bt_image_reject reject = { 0 };
+    struct answer *answer = reply;
+
+    *answer = (struct answer){ .code = "" };
+    if (decode(answer, (uint8_t *)(answer + 1), bytes, size, options, &reject)) {
+        snprintf(answer->code, sizeof answer->code, "%s", reject.code);
+        memcpy(answer->detail, reject.detail, sizeof answer->detail);
+        return sizeof *answer;
+    }
+    return sizeof *answer + pixel_bytes(options);
+}
+
+/* ---- in the threads ---- */
+
+/* The code that lives for ever: the worker's bytes are not to be trusted. */
+static const char *code_of(const char code[24])
+{
+    static const char *const codes[] = { "IMG_FORMAT", "IMG_TRUNCATED", "IMG_CORRUPT", "IMG_TOO_LARGE", "IMG_TOO_SMALL",
+                                         "IMG_SCANS",  "IMG_CHUNK",     "IMG_COLOR",   "DECODE_MEM" };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strncmp(code, codes[i], 24) == 0)
+            return codes[i];
+    return "DECODE_CRASH";
+}
+
+static int take_answer(struct bt_picture *p, const struct answer *answer, size_t size, size_t pixels)
+{
+    if (size >= sizeof *answer && answer->code[0])
+        return bt_image_refuse(&p->reject, code_of(answer->code), "%.199s", answer->detail);
+    if (size != sizeof *answer + pixels || answer->image.width < 1 || answer->image.height < 1)
+        return bt_image_refuse(&p->reject, "DECODE_CRASH", "the decoder's answer makes no sense");
+    p->image = answer->image;
+    if (pixels) {
+        free(p->data);
+        p->size = 0;
+        p->data = malloc(pixels);
+        if (!p->data)
+            return bt_image_refuse(&p->reject, "DECODE_MEM", "out of memory");
+        memcpy(p->data, answer + 1, pixels);
+        p->size = pixels;
+    }
+    return BT_OK;
+}
+
+static void load(struct bt_pool *pool, int slot, struct bt_picture *p)
+{
+    const void *reply;
+    size_t size;
+    int rc;
 
     if (p->root && bt_root_read(p->root, p->path, &p->data, &p->size, &p->reject))
         return;
     p->file_bytes = p->size;
-    if (bt_image_decode(&image, p->data, p->size, &options->image, &p->reject)) {
-        refuse(p);
-        return;
+    rc = bt_workers_call(pool->workers, slot, p->data, p->size, &reply, &size, &p->reject);
+    if (!rc)
+        rc = take_answer(p, reply, size, pixel_bytes(&pool->options));
+    if (rc) {
+        free(p->data);
+        p->data = NULL;
+        p->size = 0;
     }
-    p->width = image.width;
-    p->height = image.height;
-    p->orientation = image.orientation;
-    p->grey16 = image.grey16;
-    p->damaged = image.damaged;
-    if (options->side)
-        keep_pixels(p, &image, options->side);
-    bt_image_free(&image);
 }
 
-static void *work(void *argument)
-{
-    struct bt_pool *pool = argument;
+struct start {
+    struct bt_pool *pool;
+    int slot;
+};
 
+static void *run(void *argument)
+{
+    struct start start = *(struct start *)argument;
+    struct bt_pool *pool = start.pool;
+
+    free(argument);
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct bt_picture *p;
@@ -80,7 +143,7 @@ static void *work(void *argument)
         if (!pool->first)
             pool->last = &pool->first;
         pthread_mutex_unlock(&pool->lock);
-        load(p, &pool->options);
+        load(pool, start.slot, p);
         pthread_mutex_lock(&pool->lock);
         p->done = true;
         pthread_cond_broadcast(&pool->answered);
@@ -89,9 +152,44 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* ---- in the caller ---- */
+
+static int start_workers(struct bt_pool *p, struct bt_err *err)
+{
+    struct bt_workers_options o = {
+        .count = p->options.threads,
+        .request_bytes = MAX_FILE,
+        .reply_bytes = sizeof(struct answer) + pixel_bytes(&p->options),
+        .memory_bytes = p->options.memory_bytes ? p->options.memory_bytes : (size_t)1 << 30,
+        .cpu_seconds = p->options.cpu_seconds ? p->options.cpu_seconds : 10,
+        .work = work,
+        .context = &p->options,
+    };
+
+    return bt_workers_new(&p->workers, &o, err);
+}
+
+static int start_thread(struct bt_pool *p, struct bt_err *err)
+{
+    struct start *start = bt_alloc(1, sizeof *start, err);
+    int errnum;
+
+    if (!start)
+        return BT_ERR_MEMORY;
+    *start = (struct start){ p, p->thread_count };
+    errnum = pthread_create(&p->threads[p->thread_count], NULL, run, start);
+    if (errnum) {
+        free(start);
+        return bt_fail(err, BT_ERR_OS, "thread: %s; use fewer --threads", strerror(errnum));
+    }
+    p->thread_count++;
+    return BT_OK;
+}
+
 int bt_pool_new(struct bt_pool **pool, const struct bt_pool_options *options, struct bt_err *err)
 {
     struct bt_pool *p = bt_alloc(1, sizeof *p, err);
+    int rc;
 
     if (!p)
         return BT_ERR_MEMORY;
@@ -101,20 +199,14 @@ int bt_pool_new(struct bt_pool **pool, const struct bt_pool_options *options, st
     pthread_cond_init(&p->asked, NULL);
     pthread_cond_init(&p->answered, NULL);
     p->threads = bt_alloc((uint64_t)options->threads, sizeof *p->threads, err);
-    while (p->threads && p->thread_count < options->threads) {
-        int errnum = pthread_create(&p->threads[p->thread_count], NULL, work, p);
-        if (errnum) {
-            bt_fail(err, BT_ERR_OS, "thread: %s; use fewer --threads", strerror(errnum));
-            break;
-        }
-        p->thread_count++;
-    }
-    if (p->thread_count < options->threads) {
+    rc = p->threads ? start_workers(p, err) : BT_ERR_MEMORY;
+    for (int i = 0; !rc && i < options->threads; i++)
+        rc = start_thread(p, err);
+    if (rc)
         bt_pool_free(p);
-        return err->status;
-    }
-    *pool = p;
-    return BT_OK;
+    else
+        *pool = p;
+    return rc;
 }
 
 static struct bt_picture *submit(struct bt_pool *pool, struct bt_picture wanted, const char *path)
@@ -184,6 +276,7 @@ void bt_pool_free(struct bt_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->thread_count; i++)
         pthread_join(pool->threads[i], NULL);
+    bt_workers_free(pool->workers);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->asked);
     pthread_cond_destroy(&pool->answered);

@@ -1,4 +1,6 @@
-/* Pictures read and checked by several threads, handed back in the order the caller asks for them. */
+/* Pictures read by several threads, decoded in as many processes of their own (workers.h), and handed back in the
+ * order the caller asks for them: the same for any number of threads. A picture that crashes its decoder, or
+ * exceeds the limits, is one reject. */
 #ifndef BT_IMAGE_POOL_H
 #define BT_IMAGE_POOL_H
 
@@ -7,8 +9,10 @@
 
 struct bt_pool_options {
     struct bt_image_options image;
-    int threads; /* at least 1 */
-    int side;    /* 0: keep the file's bytes; else resize to side x side and keep those pixels */
+    int threads;         /* at least 1 */
+    int side;            /* 0: keep the file's bytes; else resize to side x side and keep those pixels */
+    size_t memory_bytes; /* 0: 1 GiB; address space for one decoder */
+    int cpu_seconds;     /* 0: 10; processor time for one picture */
 };
 
 /* One picture. Once bt_pool_wait has returned it is read-only. */
@@ -16,8 +20,7 @@ struct bt_picture {
     const char *path;
     uint8_t *data; /* the file, or pixels [side][side][3]; NULL when refused */
     size_t size, file_bytes;
-    int width, height, orientation;
-    bool grey16, damaged;
+    struct bt_image image; /* what is known of it, without pixels */
     struct bt_image_reject reject; /* code NULL: a good picture */
 
     /* the pool's own */
@@ -29,6 +32,7 @@ struct bt_picture {
 
 struct bt_pool;
 
+/* Starts processes and threads: call it early. */
 int bt_pool_new(struct bt_pool **pool, const struct bt_pool_options *options, struct bt_err *err);
 /* Asks for the file at `path` below the root, which must outlive it. NULL when out of memory. */
 struct bt_picture *bt_pool_submit(struct bt_pool *pool, const struct bt_root *root, const char *path);

@@ -90,6 +90,87 @@ static void test_alpha_is_dropped(void)
     check_pixels(&grey, (const uint8_t[]){ 200, 200, 200, 50, 50, 50 }, 6);
 }
 
+static void check_background(const struct bytes *file, const uint8_t background[3], const uint8_t *want, size_t size)
+{
+    struct bt_image_options over = { .composite = true };
+    struct bt_image image = { 0 };
+    struct bt_image_reject reject = { 0 };
+
+    memcpy(over.background, background, 3);
+    CHECK(bt_image_decode(&image, file->data, file->size, &over, &reject) == BT_OK);
+    CHECK(image.alpha);
+    CHECK(image.rgb && memcmp(image.rgb, want, size) == 0);
+    bt_image_free(&image);
+}
+
+static void test_background(void)
+{
+    static const uint8_t white[3] = { 255, 255, 255 }, blue[3] = { 0, 0, 200 };
+    struct bytes grey = png_of(2, 1, 8, 4, "\xc8\0\x32\xff", 4, NULL, NULL, 0);
+    struct bytes half = png_of(1, 1, 8, 6, "\xff\0\0\x80", 4, NULL, NULL, 0);
+    struct bytes key = png_of(2, 1, 8, 0, "\x07\x08", 2, "tRNS", "\0\x08", 2);
+    struct bytes key2 = png_of(4, 1, 2, 0, "\x1b", 1, "tRNS", "\0\x02", 2);
+    struct bytes hidden = webp_of((const uint8_t[]){ 9, 9, 9, 0, 200, 100, 50, 255 }, 2, 1, true);
+    struct bytes gif = gif_of(2, 1, 0, 0, 2, 1, 1);
+
+    check_background(&grey, white, (const uint8_t[]){ 255, 255, 255, 50, 50, 50 }, 6);
+    check_background(&half, blue, (const uint8_t[]){ 128, 0, 100 }, 3);
+    check_background(&key, white, (const uint8_t[]){ 7, 7, 7, 255, 255, 255 }, 6);
+    check_background(&key2, blue, (const uint8_t[]){ 0, 0, 0, 85, 85, 85, 0, 0, 200, 255, 255, 255 }, 12);
+    check_background(&hidden, blue, (const uint8_t[]){ 0, 0, 200, 200, 100, 50 }, 6);
+    check_background(&gif, blue, (const uint8_t[]){ 0, 255, 7, 0, 0, 200 }, 6);
+}
+
+static void test_grey16_scaled(void)
+{
+    struct bytes png = png_of(6, 1, 16, 0, "\0\0\0\x01\0\xff\x01\0\x80\0\xff\xff", 12, NULL, NULL, 0);
+    struct bt_image_options scale = { .scale_grey16 = true };
+    struct bt_image image = { 0 };
+    struct bt_image_reject reject;
+
+    CHECK(bt_image_decode(&image, png.data, png.size, &scale, &reject) == BT_OK);
+    for (int x = 0; x < 6; x++)
+        CHECK_INT(image.rgb[x * 3], ((const int[]){ 0, 0, 0, 1, 128, 255 })[x]);
+    bt_image_free(&image);
+}
+
+static void test_webp(void)
+{
+    uint8_t rgb[40 * 24 * 3], rgba[40 * 24 * 4], clear[4 * 4 * 4];
+    struct bytes file;
+
+    formula_picture(rgb, 40, 24);
+    for (size_t i = 0; i < 40 * 24; i++) {
+        memcpy(rgba + i * 4, rgb + i * 3, 3);
+        rgba[i * 4 + 3] = 255;
+    }
+    file = webp_of(rgba, 40, 24, false);
+    CHECK_STR(decoded(&file, NULL), "913efb87c1f0e478");
+    for (size_t i = 0; i < sizeof clear; i++)
+        clear[i] = (const uint8_t[]){ 200, 100, 50, 0 }[i % 4];
+    file = webp_of(clear, 4, 4, true);
+    check_pixels(&file, (const uint8_t[]){ 200, 100, 50, 200, 100, 50 }, 6);
+    file = webp_of(clear, 4, 4, false);
+    check_pixels(&file, (const uint8_t[]){ 0, 0, 0, 0, 0, 0 }, 6);
+}
+
+/* The frame where it stands; around it index 0, or the transparent one. */
+static void test_gif_canvas(void)
+{
+    struct bytes inside = gif_of(3, 2, 1, 1, 2, 1, -1), transparent = gif_of(3, 2, 1, 1, 2, 1, 5);
+    struct bytes beyond = gif_of(1, 1, 1, 0, 2, 1, -1);
+    struct bt_image image = { 0 };
+    struct bt_image_reject reject;
+
+    check_pixels(&inside,
+                 (const uint8_t[]){ 0, 255, 7, 0, 255, 7, 0, 255, 7, 0, 255, 7, 0, 255, 7, 1, 254, 7 }, 18);
+    check_pixels(&transparent,
+                 (const uint8_t[]){ 5, 250, 7, 5, 250, 7, 5, 250, 7, 5, 250, 7, 0, 255, 7, 1, 254, 7 }, 18);
+    CHECK(bt_image_decode(&image, beyond.data, beyond.size, NULL, &reject) == BT_OK);
+    CHECK(image.width == 3 && image.height == 1);
+    bt_image_free(&image);
+}
+
 static struct bytes flat_jpeg(uint8_t r, uint8_t g, uint8_t b)
 {
     uint8_t rgb[16 * 8 * 3];
@@ -185,8 +266,27 @@ static void test_rotation_is_told_not_applied(void)
         CHECK(bt_image_decode(&image, file.data, file.size, NULL, &reject) == BT_OK);
         CHECK(image.width == 24 && image.height == 16);
         CHECK_INT(image.orientation, cases[i].orientation);
+        CHECK(!image.rotated);
         bt_image_free(&image);
     }
+}
+
+/* Orientation 6: the left column of the file, from below, is the top row. */
+static void test_rotation_applied(void)
+{
+    static const char six[] = "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    struct bytes plain = formula_jpeg(24, 16, false), file = with_app1(&plain, six, sizeof six - 1);
+    struct bt_image_options turn = { .exif_rotate = true };
+    struct bt_image stored = { 0 }, turned = { 0 };
+    struct bt_image_reject reject;
+
+    CHECK(bt_image_decode(&stored, file.data, file.size, NULL, &reject) == BT_OK);
+    CHECK(bt_image_decode(&turned, file.data, file.size, &turn, &reject) == BT_OK);
+    CHECK(turned.rotated && turned.width == 16 && turned.height == 24);
+    for (int x = 0; x < 16; x++)
+        CHECK(memcmp(turned.rgb + x * 3, stored.rgb + (15 - x) * 24 * 3, 3) == 0);
+    bt_image_free(&stored);
+    bt_image_free(&turned);
 }
 
 static void test_other_kinds_are_named(void)
@@ -236,10 +336,15 @@ int main(void)
     RUN(test_grey16_is_clipped);
     RUN(test_few_bits_and_transparency);
     RUN(test_alpha_is_dropped);
+    RUN(test_background);
+    RUN(test_grey16_scaled);
+    RUN(test_webp);
+    RUN(test_gif_canvas);
     RUN(test_several_pictures_in_a_file);
     RUN(test_cut_jpeg);
     RUN(test_cut_jpeg_allowed);
     RUN(test_rotation_is_told_not_applied);
+    RUN(test_rotation_applied);
     RUN(test_other_kinds_are_named);
     RUN(test_limits);
     return test_end();

@@ -1,5 +1,5 @@
-/* Pictures made on the spot: the formula picture of images.md 3.6, as JPEG by libjpeg and as PNG put
- * together by hand. */
+/* Pictures made on the spot: the formula picture of images.md 3.6, as JPEG, WebP and GIF by their libraries and as
+ * PNG put together by hand. */
 #ifndef BT_TESTS_IMAGE_FIXTURES_H
 #define BT_TESTS_IMAGE_FIXTURES_H
 
@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gif_lib.h>
 #include <jpeglib.h>
+#include <webp/encode.h>
 #include <zlib.h>
 
 #include "libcommon/base/hash.h"
@@ -15,7 +17,7 @@
 #include "tests/test.h"
 
 struct bytes {
-    unsigned char data[8192];
+    unsigned char data[1 << 15];
     unsigned long size;
 };
 
@@ -136,6 +138,69 @@ static inline struct bytes png_of(int width, int height, int depth, int type, co
     add_chunk(&png, "IDAT", packed, packed_size);
     add_chunk(&png, "IEND", NULL, 0);
     return png;
+}
+
+/* What `cwebp -lossless` makes of it, with `-exact` or without. */
+static inline struct bytes webp_of(const uint8_t *rgba, int width, int height, bool exact)
+{
+    WebPMemoryWriter writer;
+    WebPConfig config;
+    WebPPicture picture;
+    struct bytes out = { .size = 0 };
+
+    if (!WebPConfigInit(&config) || !WebPPictureInit(&picture))
+        abort();
+    config.lossless = 1;
+    config.exact = exact;
+    picture.use_argb = 1;
+    picture.width = width;
+    picture.height = height;
+    WebPMemoryWriterInit(&writer);
+    picture.writer = WebPMemoryWrite;
+    picture.custom_ptr = &writer;
+    if (!WebPPictureImportRGBA(&picture, rgba, width * 4) || !WebPEncode(&config, &picture))
+        abort();
+    add_bytes(&out, writer.mem, writer.size);
+    WebPPictureFree(&picture);
+    WebPMemoryWriterClear(&writer);
+    return out;
+}
+
+static inline int gif_write(GifFileType *gif, const GifByteType *data, int size)
+{
+    add_bytes(gif->UserData, data, (size_t)size);
+    return size;
+}
+
+/* A frame of a grey ramp at (left, top), index x + 16 y, of 256 colours (v, 255 - v, 7). */
+static inline struct bytes gif_of(int screen_width, int screen_height, int left, int top, int width, int height,
+                                  int transparent)
+{
+    struct bytes out = { .size = 0 };
+    ColorMapObject *map = GifMakeMapObject(256, NULL);
+    GraphicsControlBlock control = { .TransparentColor = transparent };
+    GifByteType extension[4];
+    GifFileType *gif = EGifOpen(&out, gif_write, NULL);
+
+    if (!gif || !map)
+        abort();
+    for (int v = 0; v < 256; v++)
+        map->Colors[v] = (GifColorType){ (GifByteType)v, (GifByteType)(255 - v), 7 };
+    EGifSetGifVersion(gif, true);
+    if (EGifPutScreenDesc(gif, screen_width, screen_height, 256, 3, map) == GIF_ERROR)
+        abort();
+    EGifGCBToExtension(&control, extension);
+    if (transparent >= 0 && EGifPutExtension(gif, GRAPHICS_EXT_FUNC_CODE, 4, extension) == GIF_ERROR)
+        abort();
+    if (EGifPutImageDesc(gif, left, top, width, height, false, NULL) == GIF_ERROR)
+        abort();
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            if (EGifPutPixel(gif, (GifPixelType)(x + 16 * y)) == GIF_ERROR)
+                abort();
+    EGifCloseFile(gif, NULL);
+    GifFreeMapObject(map);
+    return out;
 }
 
 /* The first 16 hex digits of sha256. */
