@@ -8,7 +8,7 @@
 #include "libcommon/metrics/vqa.h"
 #include "libcommon/stream/stream.h"
 
-static const char *command, *refs, *questions, *variant, *duplicates, *per_item;
+static const char *command, *refs, *questions, *variant, *tokenizer, *duplicates, *per_item;
 static bool subset, json, force;
 static int64_t worst_count;
 static struct bt_list operands;
@@ -19,6 +19,7 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "annotations", &refs, "FILE", "another name of --refs"),
     BT_OPT_STRING(0, "questions", &questions, "FILE", "VQA questions, for the choices of multiple choice"),
     BT_OPT_CHOICE(0, "variant", &variant, "official|lavis|aokvqa", "which VQA evaluator (official)"),
+    BT_OPT_CHOICE(0, "tokenizer", &tokenizer, "ptb|words", "how captions become words (ptb, the official way)"),
     BT_OPT_CHOICE(0, "duplicates", &duplicates, "error|first|last",
                   "several results for one id (captions: error, VQA: last)"),
     BT_OPT_FLAG(0, "subset", &subset, "score what has a result; otherwise a missing one is an error"),
@@ -196,6 +197,11 @@ static const struct bt_text *vqa_references(const void *set, int32_t number, str
 
 /* ---------------------------------------------------------------- captions */
 
+static enum bt_tokens tokens(void)
+{
+    return tokenizer && strcmp(tokenizer, bt_tokens_name(BT_TOKENS_WORDS)) == 0 ? BT_TOKENS_WORDS : BT_TOKENS_PTB;
+}
+
 static int report_captions(struct output *o, const struct bt_caption_scores *scores, struct bt_err *err)
 {
     const struct bt_report_row values[] = {
@@ -220,7 +226,8 @@ static int report_captions(struct output *o, const struct bt_caption_scores *sco
     r->total_key = "images";
     r->total = scores->count;
 
-    int rc = bt_buf_printf(&o->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr|tok:words");
+    int rc = bt_buf_printf(&o->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr|tok:%s",
+                           bt_tokens_name(tokens()));
     if (!rc)
         rc = add_range(&o->signature, "refs", scores->fewest_references, scores->most_references, err);
     if (!rc)
@@ -254,7 +261,7 @@ static int score_captions(const char *input, const struct bt_join_policy *policy
     if (!rc)
         rc = bt_captions_load_results(set, input, !refs, err);
     if (!rc)
-        rc = bt_captions_score(set, policy, false, &scores, err);
+        rc = bt_captions_score(set, policy, tokens(), &scores, err);
     if (!rc && worst_count > 0)
         rc = worst_captions(o, set, &scores, policy, err);
     if (!rc)
@@ -369,6 +376,8 @@ static int check_options(const char *input, bool vqa, struct bt_err *err)
     if (!vqa && (questions || variant))
         return bt_fail(err, BT_ERR_USAGE, "--%s belongs to 'bt-score vqa'",
                        questions ? "questions" : "variant");
+    if (vqa && tokenizer)
+        return bt_fail(err, BT_ERR_USAGE, "--tokenizer belongs to 'bt-score caption'");
     if (refs && strcmp(refs, "-") == 0 && strcmp(input, "-") == 0)
         return bt_fail(err, BT_ERR_USAGE,
                        "references and results both from stdin; name a file for one of them");

@@ -8,7 +8,6 @@
 #include "libcommon/metrics/bleu.h"
 #include "libcommon/metrics/cider.h"
 #include "libcommon/metrics/rouge.h"
-#include "libcommon/metrics/words.h"
 
 struct reference {
     int32_t number;
@@ -142,40 +141,79 @@ static int choose(struct bt_captions *set, const struct bt_join_policy *policy,
     return BT_OK;
 }
 
-static int read_sentence(struct bt_lexicon *lex, struct bt_text text, bool tokenized, struct bt_buf *tokens,
-                         struct bt_sentence *sentence, struct bt_err *err)
+/* Captions of one side, in the order of the images: one stream for the tokenizer. */
+struct side {
+    struct bt_text *captions, *tokens;
+    size_t count;
+    struct bt_buf text; /* where the tokens are */
+};
+
+static int side_new(struct side *side, size_t capacity, struct bt_err *err)
 {
-    int rc = BT_OK;
-    if (!tokenized) {
-        tokens->size = 0;
-        rc = bt_tokenize_words(tokens, text, err);
-        text = (struct bt_text){ tokens->data, tokens->size };
-    }
-    return rc ? rc : bt_lexicon_read(lex, text, sentence, err);
+    side->captions = bt_alloc(capacity, sizeof *side->captions, err);
+    side->tokens = bt_alloc(capacity, sizeof *side->tokens, err);
+    return side->captions && side->tokens ? BT_OK : BT_ERR_MEMORY;
 }
 
-/* items[i] for scores->each[i]; the references' sentences stand one after the other in `sentences`. */
-static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+static void side_free(struct side *side)
+{
+    free(side->captions);
+    free(side->tokens);
+    bt_buf_free(&side->text);
+}
+
+static int side_tokenize(struct side *side, const char *name, enum bt_tokens how, struct bt_err *err)
+{
+    int rc = bt_tokens_make(how, side->captions, side->count, &side->text, side->tokens, err);
+    if (rc)
+        bt_context(err, "%s", name);
+    return rc;
+}
+
+/* The sentences of images, references one image after the other. items[i] for scores->each[i]. */
+static int read_sentences(const struct bt_captions *set, const struct bt_caption_scores *scores,
+                          const struct side *results, const struct side *references, struct bt_lexicon *lex,
+                          struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
+{
+    const struct bt_text *reference = references->tokens;
+    int rc = BT_OK;
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        rc = bt_lexicon_read(lex, results->tokens[i], &items[i].hypothesis, err);
+        items[i].references = sentences;
+        bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
+        for (int32_t r = 0; !rc && r < items[i].reference_count; r++)
+            rc = bt_lexicon_read(lex, *reference++, sentences++, err);
+        if (rc) {
+            struct bt_text id = bt_join_id(set->join, scores->each[i].number);
+            bt_context(err, "image %s", bt_quote(id.data, id.size));
+        }
+    }
+    return rc;
+}
+
+static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       const struct bt_caption_scores *scores, struct bt_lexicon *lex,
                       struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    struct bt_buf tokens = { 0 };
-    int rc = BT_OK;
+    struct side results = { 0 }, references = { 0 };
+    int rc = side_new(&results, scores->count, err);
+    if (!rc)
+        rc = side_new(&references, set->reference_count, err);
     for (size_t i = 0; !rc && i < scores->count; i++) {
         int32_t number = scores->each[i].number, count;
-        const struct bt_text *references = bt_captions_references(set, number, &count);
-        struct bt_text result;
-        bt_join_get(set->join, number, policy, &result);
-        rc = read_sentence(lex, result, tokenized, &tokens, &items[i].hypothesis, err);
-        items[i].references = sentences;
-        items[i].reference_count = count;
-        for (int32_t r = 0; !rc && r < count; r++)
-            rc = read_sentence(lex, references[r], tokenized, &tokens, sentences++, err);
-        if (rc)
-            bt_context(err, "image %s",
-                       bt_quote(bt_join_id(set->join, number).data, bt_join_id(set->join, number).size));
+        const struct bt_text *given = bt_captions_references(set, number, &count);
+        bt_join_get(set->join, number, policy, &results.captions[results.count++]);
+        for (int32_t r = 0; r < count; r++)
+            references.captions[references.count++] = given[r];
     }
-    bt_buf_free(&tokens);
+    if (!rc)
+        rc = side_tokenize(&references, "references", how, err);
+    if (!rc)
+        rc = side_tokenize(&results, "results", how, err);
+    if (!rc)
+        rc = read_sentences(set, scores, &results, &references, lex, items, sentences, err);
+    side_free(&references);
+    side_free(&results);
     return rc;
 }
 
@@ -239,8 +277,8 @@ static int score_items(const struct bt_caption_item *items, int32_t gram_count, 
     return rc;
 }
 
-static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
-                          struct bt_caption_scores *scores, struct bt_err *err)
+static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy,
+                          enum bt_tokens how, struct bt_caption_scores *scores, struct bt_err *err)
 {
     struct bt_lexicon *lex = bt_lexicon_new();
     struct bt_caption_item *items = bt_alloc(scores->count, sizeof *items, err);
@@ -252,7 +290,7 @@ static int read_and_score(const struct bt_captions *set, const struct bt_join_po
     if (!lex || !items || !sentences || !values || !bleu)
         rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for %zu captions", scores->count);
     if (!rc)
-        rc = read_items(set, policy, tokenized, scores, lex, items, sentences, err);
+        rc = read_items(set, policy, how, scores, lex, items, sentences, err);
     if (!rc)
         rc = score_items(items, bt_lexicon_gram_count(lex), values, bleu, scores, err);
     free(bleu);
@@ -284,7 +322,7 @@ static int hash_data(const struct bt_captions *set, struct bt_caption_scores *sc
     return rc;
 }
 
-int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       struct bt_caption_scores *scores, struct bt_err *err)
 {
     struct bt_caption_scores made = { 0 };
@@ -294,7 +332,7 @@ int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *poli
     if (!rc)
         rc = choose(set, policy, &made, err);
     if (!rc)
-        rc = read_and_score(set, policy, tokenized, &made, err);
+        rc = read_and_score(set, policy, how, &made, err);
     if (!rc)
         rc = hash_data(set, &made, err);
     if (rc)

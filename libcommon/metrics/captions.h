@@ -9,6 +9,7 @@
 #include "libcommon/base/err.h"
 #include "libcommon/metrics/join.h"
 #include "libcommon/metrics/sentence.h"
+#include "libcommon/metrics/tokens.h"
 
 struct bt_captions;
 
@@ -46,10 +47,10 @@ struct bt_caption_scores {
     uint64_t data; /* hash over ids and references, whatever their order */
 };
 
-/* Joins and scores. `tokenized`: the texts are token strings as they stand; otherwise they go through the
- * tokenizer `words`. E_INPUT as in bt_join_check, and for an image without references. The caller frees
+/* Joins and scores. The tokenizer gets all references as one stream, then all results, each in the order of
+ * the images. E_INPUT as in bt_join_check, and for an image without references. The caller frees
  * scores->each. */
-int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       struct bt_caption_scores *scores, struct bt_err *err);
 
 /* After scoring: what was compared, as it was given. */

@@ -84,7 +84,7 @@ static int load_captions(struct bt_captions *set, const char *folder, bool subse
     if (!rc)
         rc = bt_captions_load_results(set, results, false, err);
     if (!rc)
-        rc = bt_captions_score(set, &policy, false, scores, err);
+        rc = bt_captions_score(set, &policy, BT_TOKENS_PTB, scores, err);
     free(references);
     free(results);
     return rc;
@@ -141,7 +141,7 @@ static int score_tokens(const json_t *images, struct bt_caption_scores *scores, 
             rc ? rc : bt_captions_reference(set, id, text_of(reference), err);
         free(text);
     }
-    rc = rc ? rc : bt_captions_score(set, &policy, true, scores, err);
+    rc = rc ? rc : bt_captions_score(set, &policy, BT_TOKENS_GIVEN, scores, err);
     bt_captions_free(set);
     return rc;
 }
