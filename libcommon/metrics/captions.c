@@ -8,7 +8,6 @@
 #include "libcommon/metrics/bleu.h"
 #include "libcommon/metrics/cider.h"
 #include "libcommon/metrics/rouge.h"
-#include "libcommon/metrics/words.h"
 
 struct reference {
     int32_t number;
@@ -143,73 +142,114 @@ static int choose(struct bt_captions *set, const struct bt_join_policy *policy,
     return BT_OK;
 }
 
-static int read_sentence(struct bt_lexicon *lex, struct bt_text text, bool tokenized, struct bt_buf *tokens,
-                         struct bt_sentence *sentence, struct bt_err *err)
+/* Captions of one side, in the order of the images: one stream for the tokenizer. */
+struct side {
+    struct bt_text *captions, *tokens;
+    size_t count;
+    struct bt_buf text; /* where the tokens are */
+};
+
+static int side_new(struct side *side, size_t capacity, struct bt_err *err)
 {
-    int rc = BT_OK;
-    if (!tokenized) {
-        tokens->size = 0;
-        rc = bt_tokenize_words(tokens, text, err);
-        text = (struct bt_text){ tokens->data, tokens->size };
-    }
-    return rc ? rc : bt_lexicon_read(lex, text, sentence, err);
+    side->captions = bt_alloc(capacity, sizeof *side->captions, err);
+    side->tokens = bt_alloc(capacity, sizeof *side->tokens, err);
+    return side->captions && side->tokens ? BT_OK : BT_ERR_MEMORY;
 }
 
-/* items[i] for scores->each[i]; the references' sentences stand one after the other in `sentences`. */
-static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+static void side_free(struct side *side)
+{
+    free(side->captions);
+    free(side->tokens);
+    bt_buf_free(&side->text);
+}
+
+static int side_tokenize(struct side *side, const char *name, enum bt_tokens how, struct bt_err *err)
+{
+    int rc = bt_tokens_make(how, side->captions, side->count, &side->text, side->tokens, err);
+    if (rc)
+        bt_context(err, "%s", name);
+    return rc;
+}
+
+/* The sentences of images, references one image after the other. items[i] for scores->each[i]. */
+static int read_sentences(const struct bt_captions *set, const struct bt_caption_scores *scores,
+                          const struct side *results, const struct side *references, struct bt_lexicon *lex,
+                          struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
+{
+    const struct bt_text *reference = references->tokens;
+    int rc = BT_OK;
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        rc = bt_lexicon_read(lex, results->tokens[i], &items[i].hypothesis, err);
+        items[i].references = sentences;
+        bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
+        for (int32_t r = 0; !rc && r < items[i].reference_count; r++)
+            rc = bt_lexicon_read(lex, *reference++, sentences++, err);
+        if (rc) {
+            struct bt_text id = bt_join_id(set->join, scores->each[i].number);
+            bt_context(err, "image %s", bt_quote(id.data, id.size));
+        }
+    }
+    return rc;
+}
+
+/* Both sides of the images that are scored, tokenized. Free both, also after a failure. */
+static int tokenize(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
+                    const struct bt_caption_scores *scores, struct side *results, struct side *references,
+                    struct bt_err *err)
+{
+    int rc = side_new(results, scores->count, err);
+    if (!rc)
+        rc = side_new(references, set->reference_count, err);
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        int32_t number = scores->each[i].number, count;
+        const struct bt_text *given = bt_captions_references(set, number, &count);
+        bt_join_get(set->join, number, policy, &results->captions[results->count++]);
+        for (int32_t r = 0; r < count; r++)
+            references->captions[references->count++] = given[r];
+    }
+    if (!rc)
+        rc = side_tokenize(references, "references", how, err);
+    return rc ? rc : side_tokenize(results, "results", how, err);
+}
+
+static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       const struct bt_caption_scores *scores, struct bt_lexicon *lex,
                       struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    struct bt_buf tokens = { 0 };
-    int rc = BT_OK;
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        int32_t number = scores->each[i].number, count;
-        const struct bt_text *references = bt_captions_references(set, number, &count);
-        struct bt_text result;
-        bt_join_get(set->join, number, policy, &result);
-        rc = read_sentence(lex, result, tokenized, &tokens, &items[i].hypothesis, err);
-        items[i].references = sentences;
-        items[i].reference_count = count;
-        for (int32_t r = 0; !rc && r < count; r++)
-            rc = read_sentence(lex, references[r], tokenized, &tokens, sentences++, err);
-        if (rc)
-            bt_context(err, "image %s",
-                       bt_quote(bt_join_id(set->join, number).data, bt_join_id(set->join, number).size));
-    }
-    bt_buf_free(&tokens);
+    struct side results = { 0 }, references = { 0 };
+    int rc = tokenize(set, policy, how, scores, &results, &references, err);
+    if (!rc)
+        rc = read_sentences(set, scores, &results, &references, lex, items, sentences, err);
+    side_free(&references);
+    side_free(&results);
     return rc;
 }
 
-static int take_tokens(struct bt_text text, struct bt_buf *tokens, struct bt_arena *arena,
-                       struct bt_text *out, struct bt_err *err)
+/* Copies of a side's tokens, which outlive it. */
+static int keep_tokens(const struct side *side, struct bt_arena *arena, struct bt_text **tokens, struct bt_err *err)
 {
-    tokens->size = 0;
-    int rc = bt_tokenize_words(tokens, text, err);
-    const char *copy = rc ? NULL : bt_arena_str(arena, tokens->size > 0 ? tokens->data : "", tokens->size);
-    if (!rc && !copy)
-        rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
-    *out = (struct bt_text){ copy, tokens->size };
-    return rc;
+    struct bt_text *kept = bt_arena_take(arena, side->count, sizeof *kept);
+    for (size_t i = 0; kept && i < side->count; i++) {
+        kept[i] = (struct bt_text){ bt_arena_str(arena, side->tokens[i].data, side->tokens[i].size), side->tokens[i].size };
+        if (!kept[i].data)
+            kept = NULL;
+    }
+    *tokens = kept;
+    return kept ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
 }
 
-int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy,
+int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                        const struct bt_caption_scores *scores, struct bt_arena *arena,
                        struct bt_text **results, struct bt_text **references, struct bt_err *err)
 {
-    struct bt_buf tokens = { 0 };
-    struct bt_text *r = *results = bt_arena_take(arena, scores->count, sizeof *r);
-    struct bt_text *q = *references = bt_arena_take(arena, set->reference_count, sizeof *q);
-    int rc = r && q ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        int32_t count;
-        const struct bt_text *given = bt_captions_references(set, scores->each[i].number, &count);
-        struct bt_text result;
-        bt_join_get(set->join, scores->each[i].number, policy, &result);
-        rc = take_tokens(result, &tokens, arena, r++, err);
-        for (int32_t k = 0; !rc && k < count; k++)
-            rc = take_tokens(given[k], &tokens, arena, q++, err);
-    }
-    bt_buf_free(&tokens);
+    struct side mine = { 0 }, given = { 0 };
+    int rc = tokenize(set, policy, how, scores, &mine, &given, err);
+    if (!rc)
+        rc = keep_tokens(&mine, arena, results, err);
+    if (!rc)
+        rc = keep_tokens(&given, arena, references, err);
+    side_free(&given);
+    side_free(&mine);
     return rc;
 }
 
@@ -287,31 +327,35 @@ static int score_items(const struct reading *r, struct bt_caption_scores *scores
     return rc;
 }
 
-/* The references of the corpus; its images without any do not count. */
-static int read_corpus(const struct bt_captions *corpus, bool tokenized, struct reading *r,
+/* The references of the corpus, as one stream; its images without any do not count. */
+static int read_corpus(const struct bt_captions *corpus, enum bt_tokens how, struct reading *r,
                        struct bt_err *err)
 {
-    struct bt_buf tokens = { 0 };
+    struct side side = { 0 };
     size_t images = (size_t)bt_join_count(corpus->join), at = 0;
     r->corpus = bt_alloc(images, sizeof *r->corpus, err);
     r->corpus_sentences = bt_alloc(corpus->reference_count, sizeof *r->corpus_sentences, err);
-    int rc = r->corpus && r->corpus_sentences ? BT_OK : BT_ERR_MEMORY;
+    int rc = r->corpus && r->corpus_sentences ? side_new(&side, corpus->reference_count, err) : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && i < images; i++) {
         int32_t count;
         const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &count);
         struct bt_caption_item *item = &r->corpus[r->corpus_count];
-        *item = (struct bt_caption_item){ .references = r->corpus_sentences + at, .reference_count = count };
-        for (int32_t k = 0; !rc && k < count; k++)
-            rc = read_sentence(r->lex, references[k], tokenized, &tokens, &r->corpus_sentences[at++], err);
+        *item = (struct bt_caption_item){ .references = r->corpus_sentences + side.count, .reference_count = count };
+        for (int32_t k = 0; k < count; k++)
+            side.captions[side.count++] = references[k];
         r->corpus_count += count > 0;
     }
-    bt_buf_free(&tokens);
+    if (!rc)
+        rc = side_tokenize(&side, "references of the corpus", how, err);
+    for (; !rc && at < side.count; at++)
+        rc = bt_lexicon_read(r->lex, side.tokens[at], &r->corpus_sentences[at], err);
+    side_free(&side);
     return rc;
 }
 
-static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
-                          struct bt_caption_scores *scores, struct bt_err *err)
+static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy,
+                          enum bt_tokens how, struct bt_caption_scores *scores, struct bt_err *err)
 {
     struct reading r = { .lex = bt_lexicon_new(),
                          .items = bt_alloc(scores->count, sizeof *r.items, err),
@@ -322,9 +366,9 @@ static int read_and_score(const struct bt_captions *set, const struct bt_join_po
     if (!r.lex || !r.items || !r.sentences || !r.values || !r.counts)
         rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for %zu captions", scores->count);
     if (!rc)
-        rc = read_items(set, policy, tokenized, scores, r.lex, r.items, r.sentences, err);
+        rc = read_items(set, policy, how, scores, r.lex, r.items, r.sentences, err);
     if (!rc && set->corpus)
-        rc = read_corpus(set->corpus, tokenized, &r, err);
+        rc = read_corpus(set->corpus, how, &r, err);
     if (!rc)
         rc = score_items(&r, scores, err);
     free(r.counts);
@@ -383,7 +427,7 @@ int bt_captions_frequencies(struct bt_captions *set, struct bt_captions *corpus,
     return BT_OK;
 }
 
-int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       struct bt_caption_scores *scores, struct bt_err *err)
 {
     struct bt_caption_scores made = { 0 };
@@ -393,7 +437,7 @@ int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *poli
     if (!rc)
         rc = choose(set, policy, &made, err);
     if (!rc)
-        rc = read_and_score(set, policy, tokenized, &made, err);
+        rc = read_and_score(set, policy, how, &made, err);
     if (!rc)
         rc = hash_data(set, &made, err);
     if (rc)

@@ -11,6 +11,7 @@
 #include "libcommon/metrics/bleu.h"
 #include "libcommon/metrics/join.h"
 #include "libcommon/metrics/sentence.h"
+#include "libcommon/metrics/tokens.h"
 
 struct bt_captions;
 
@@ -56,15 +57,15 @@ struct bt_caption_scores {
     uint64_t data; /* hash over ids and references, whatever their order */
 };
 
-/* Joins and scores. `tokenized`: the texts are token strings as they stand; otherwise they go through the
- * tokenizer `words`. E_INPUT as in bt_join_check, and for an image without references. The caller frees
+/* Joins and scores. The tokenizer gets all references as one stream, then all results, each in the order of
+ * the images. E_INPUT as in bt_join_check, and for an image without references. The caller frees
  * scores->each. */
-int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, bool tokenized,
+int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       struct bt_caption_scores *scores, struct bt_err *err);
 
 /* After scoring: the token strings that were compared, results[scores->count] and the references of each, one
  * image after the other. All live in `arena`. */
-int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy,
+int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                        const struct bt_caption_scores *scores, struct bt_arena *arena,
                        struct bt_text **results, struct bt_text **references, struct bt_err *err);
 /* After scoring: what was compared, as it was given. */

@@ -16,6 +16,7 @@ struct bt_score_options {
     const char *compare; /* results of another system for the same references */
     const char *questions, *choices, *scenes, *attentions; /* VQA: questions alone; GQA: all of them */
     const char *variant;                                   /* of VQA and GQA, by name; NULL: "official" */
+    const char *tokenizer; /* captions: "ptb" or "words"; NULL: "ptb", the official one */
     const char *df;      /* captions: whose document frequencies CIDEr takes */
     const char *domains; /* captions: lists of ids to score apart */
     const char *spice, *java, *spice_cache;

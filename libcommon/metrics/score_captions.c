@@ -32,6 +32,13 @@ static void free_system(struct system *y)
     bt_captions_free(y->set);
 }
 
+static enum bt_tokens tokens_of(const struct bt_score_options *o)
+{
+    bool words = o->tokenizer && strcmp(o->tokenizer, bt_tokens_name(BT_TOKENS_WORDS)) == 0;
+
+    return words ? BT_TOKENS_WORDS : BT_TOKENS_PTB;
+}
+
 static int load(struct system *y, const struct bt_score_options *o, const char *input, struct bt_err *err)
 {
     y->set = bt_captions_new();
@@ -96,7 +103,7 @@ static int add_spice(struct system *y, const struct bt_scoring *s, struct bt_err
     int rc = arena && items && each ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for SPICE");
 
     if (!rc)
-        rc = bt_captions_tokens(y->set, &s->policy, &y->scores, arena, &results, &references, err);
+        rc = bt_captions_tokens(y->set, &s->policy, tokens_of(s->o), &y->scores, arena, &results, &references, err);
     for (size_t i = 0; !rc && i < count; i++) {
         items[i] = (struct bt_spice_item){ .hypothesis = results[i], .references = references };
         bt_captions_references(y->set, y->scores.each[i].number, &items[i].reference_count);
@@ -123,7 +130,7 @@ static int load_and_score(struct system *y, const struct bt_scoring *s, const ch
     if (!rc && corpus)
         rc = bt_captions_frequencies(y->set, corpus, corpus_hash, err);
     if (!rc)
-        rc = bt_captions_score(y->set, &s->policy, false, &y->scores, err);
+        rc = bt_captions_score(y->set, &s->policy, tokens_of(s->o), &y->scores, err);
     if (!rc)
         rc = tabulate(y, err);
     return rc || !s->o->spice ? rc : add_spice(y, s, err);
@@ -174,8 +181,8 @@ static int report(struct bt_scoring *s, const struct system *y, const uint64_t *
         r->skipped[0] = "SPICE skipped: name its jar with --spice";
     int rc = make_rows(s, scores, y->spice, true, &r->top, err);
     if (!rc)
-        rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr%s|tok:words",
-                           s->o->spice ? "+SPICE" : "");
+        rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr%s|tok:%s",
+                           s->o->spice ? "+SPICE" : "", bt_tokens_name(tokens_of(s->o)));
     if (!rc && corpus_hash)
         rc = bt_buf_printf(&s->signature, err, "|df:%016llx", (unsigned long long)*corpus_hash);
     return rc ? rc
@@ -233,7 +240,7 @@ static int score_domain(struct bt_scoring *s, const struct bt_captions *all, str
     if (!rc && corpus)
         rc = bt_captions_frequencies(set, corpus, NULL, err);
     if (!rc)
-        rc = bt_captions_score(set, &s->policy, false, &scores, err);
+        rc = bt_captions_score(set, &s->policy, tokens_of(s->o), &scores, err);
     if (!rc)
         rc = make_rows(s, &scores, NAN, false, section, err);
     free(scores.each);

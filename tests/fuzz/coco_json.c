@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (int32_t i = 0; i < bt_join_count(bt_captions_join(set)); i++)
             bt_captions_result(set, bt_join_id(bt_captions_join(set), i), (struct bt_text){ "a dog", 5 },
                                &err);
-        bt_captions_score(set, &policy, false, &scores, &err);
+        bt_captions_score(set, &policy, BT_TOKENS_PTB, &scores, &err);
     }
     bt_err_clear(&err);
     bt_captions_load_results(set, path, false, &err);

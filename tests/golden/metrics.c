@@ -1,8 +1,8 @@
 /* metrics [DIR]: caption and VQA scores against what the published tools compute, as TAP.
  *
  * DIR is laid out as tests/golden/metrics (made by make_metrics.py there): captions/CASE, vqa/CASE,
- * vqa/text.jsonl, gqa/CASE, retrieval/NAME.json; sizes come from the files. What is in DIR and not computed
- * here (tokenize, METEOR) is skipped by name. */
+ * vqa/text.jsonl, gqa/CASE, retrieval/NAME.json, tokenize; sizes come from the files. What is in DIR and not
+ * computed here (METEOR) is skipped by name. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "libcommon/metrics/vqa_text.h"
 #include "tests/golden/metric_case.h"
 #include "tests/golden/metric_gqa.h"
+#include "tests/golden/metric_tokenize.h"
 
 /* ---------------------------------------------------------------- captions */
 
@@ -27,20 +28,19 @@ static int load_captions(struct bt_captions *set, const char *folder, bool subse
     if (!rc)
         rc = bt_captions_load_results(set, results, false, err);
     if (!rc)
-        rc = bt_captions_score(set, &policy, false, scores, err);
+        rc = bt_captions_score(set, &policy, BT_TOKENS_PTB, scores, err);
     free(references);
     free(results);
     return rc;
 }
 
-/* Which images are scored, and in which order; or that the files are refused. */
-static void check_ids(const char *folder, const json_t *expected)
+/* Which images are scored, and in which order; or that the files are refused. The scores are the caller's. */
+static void check_ids(const char *folder, const json_t *expected, struct bt_caption_scores *scores)
 {
     struct bt_captions *set = bt_captions_new();
-    struct bt_caption_scores scores = { 0 };
     struct bt_err err = { 0 };
     const json_t *ids = json_object_get(expected, "image_ids");
-    int rc = load_captions(set, folder, json_is_true(json_object_get(expected, "subset")), &scores, &err);
+    int rc = load_captions(set, folder, json_is_true(json_object_get(expected, "subset")), scores, &err);
 
     if (json_object_get(expected, "error")) {
         if (rc == BT_OK)
@@ -49,11 +49,11 @@ static void check_ids(const char *folder, const json_t *expected)
             differ("refused with %s (%s)", bt_status_name(rc), err.text);
     } else if (rc) {
         differ("%s", err.text);
-    } else if (scores.count != json_array_size(ids)) {
-        differ("%zu images, want %zu", scores.count, json_array_size(ids));
+    } else if (scores->count != json_array_size(ids)) {
+        differ("%zu images, want %zu", scores->count, json_array_size(ids));
     } else {
-        for (size_t i = 0; i < scores.count; i++) {
-            struct bt_text id = bt_join_id(bt_captions_join(set), scores.each[i].number);
+        for (size_t i = 0; i < scores->count; i++) {
+            struct bt_text id = bt_join_id(bt_captions_join(set), scores->each[i].number);
             const json_t *want = json_array_get(ids, i);
             char *text = json_is_string(want) ? bt_format("\"%s\"", json_string_value(want))
                                               : bt_format("%lld", (long long)json_integer_value(want));
@@ -62,38 +62,17 @@ static void check_ids(const char *folder, const json_t *expected)
             free(text);
         }
     }
-    free(scores.each);
     bt_captions_free(set);
     report(folder, json_object_get(expected, "error") ? "refused" : "images", NULL);
-}
-
-static int score_tokens(const json_t *images, struct bt_caption_scores *scores, struct bt_err *err)
-{
-    const struct bt_join_policy policy = { BT_DUPLICATES_ERROR, false };
-    struct bt_captions *set = bt_captions_new();
-    const json_t *image, *reference;
-    size_t i, r;
-    int rc = BT_OK;
-    json_array_foreach(images, i, image)
-    {
-        char *text = bt_format("%zu", i);
-        struct bt_text id = { text, strlen(text) };
-        rc = rc ? rc : bt_captions_image(set, id, err);
-        rc = rc ? rc : bt_captions_result(set, id, text_of(json_object_get(image, "hyp")), err);
-        json_array_foreach(json_object_get(image, "refs"), r, reference) rc =
-            rc ? rc : bt_captions_reference(set, id, text_of(reference), err);
-        free(text);
-    }
-    rc = rc ? rc : bt_captions_score(set, &policy, true, scores, err);
-    bt_captions_free(set);
-    return rc;
 }
 
 static void check_metric(const char *folder, const char *metric, const struct bt_caption_scores *scores,
                          const json_t *expected)
 {
     const json_t *images = json_object_get(expected, "images"), *corpus = json_object_get(expected, "corpus");
-    for (size_t i = 0; i <= scores->count; i++) {
+    if (scores->count != json_array_size(images))
+        differ("%zu images, want %zu", scores->count, json_array_size(images));
+    for (size_t i = 0; i <= scores->count && scores->count > 0; i++) {
         const struct bt_caption_score *s = &scores->each[i];
         const bool all = i == scores->count;
         const json_t *want = all ? corpus : json_array_get(images, i);
@@ -116,13 +95,10 @@ static void check_captions(const char *folder)
 {
     static const char *const metrics[] = { "BLEU", "ROUGE_L", "CIDEr" };
     struct bt_caption_scores scores = { 0 };
-    struct bt_err err = { 0 };
     json_t *expected = load(folder, "expected.json");
 
-    check_ids(folder, expected);
+    check_ids(folder, expected, &scores);
     if (!json_object_get(expected, "error")) {
-        if (score_tokens(json_object_get(expected, "images"), &scores, &err) != BT_OK)
-            differ("%s", err.text);
         for (size_t m = 0; m < 3; m++)
             check_metric(folder, metrics[m], &scores, expected);
         report(folder, "METEOR", "METEOR");
@@ -333,10 +309,6 @@ static void check_vqa(const char *folder)
 
 /* ---------------------------------------------------------------- what is there */
 
-static void skip_tokenize(const char *folder)
-{
-    report(folder, NULL, "PTB tokenizer");
-}
 static void skip_meteor(const char *folder)
 {
     report(folder, NULL, "METEOR");
@@ -372,7 +344,7 @@ int main(int argc, char **argv)
         differ("no cases in %s", root);
     if (difference[0])
         report("cases", NULL, NULL);
-    each_case("tokenize", skip_tokenize);
+    each_case("tokenize", check_tokenize);
     each_case("meteor", skip_meteor);
     each_case("gqa", check_gqa);
     each_case("retrieval", check_retrieval);

@@ -34,7 +34,7 @@ static struct bt_caption_scores score(const struct image *images, size_t count)
     struct bt_captions *set = load(images, count);
     struct bt_caption_scores scores = { 0 };
     struct bt_err err = { 0 };
-    CHECK_OK(bt_captions_score(set, &strict, true, &scores, &err), &err);
+    CHECK_OK(bt_captions_score(set, &strict, BT_TOKENS_GIVEN, &scores, &err), &err);
     bt_captions_free(set);
     return scores;
 }
@@ -159,7 +159,7 @@ static void test_words(void)
     struct bt_captions *set = load(images, 3);
     struct bt_caption_scores s = { 0 };
     struct bt_err err = { 0 };
-    CHECK_OK(bt_captions_score(set, &strict, false, &s, &err), &err);
+    CHECK_OK(bt_captions_score(set, &strict, BT_TOKENS_WORDS, &s, &err), &err);
     CHECK_NEAR(s.exact, 1, 0);
     CHECK_NEAR(s.rouge_l, 1, 1e-12);
     free(s.each);
@@ -171,7 +171,7 @@ static void check_refused(const struct image *images, size_t count, const char *
     struct bt_captions *set = load(images, count);
     struct bt_caption_scores s = { 0 };
     struct bt_err err = { 0 };
-    CHECK_INT(bt_captions_score(set, &strict, true, &s, &err), BT_ERR_INPUT);
+    CHECK_INT(bt_captions_score(set, &strict, BT_TOKENS_GIVEN, &s, &err), BT_ERR_INPUT);
     if (!strstr(err.text, message))
         printf("# message is: %s\n", err.text);
     CHECK(strstr(err.text, message) != NULL);
@@ -195,7 +195,7 @@ static void test_unknown_id(void)
     struct bt_caption_scores s = { 0 };
     struct bt_err err = { 0 };
     CHECK_OK(bt_captions_result(set, text("\"1\""), text("a"), &err), &err);
-    CHECK_INT(bt_captions_score(set, &strict, true, &s, &err), BT_ERR_INPUT);
+    CHECK_INT(bt_captions_score(set, &strict, BT_TOKENS_GIVEN, &s, &err), BT_ERR_INPUT);
     CHECK(strstr(err.text, "without references (\"1\")") != NULL);
     CHECK(strstr(err.text, "match by type") != NULL);
     bt_captions_free(set);
@@ -210,11 +210,11 @@ static void test_policies(void)
     struct bt_captions *set = load(images, 3);
     struct bt_caption_scores s = { 0 };
     struct bt_err err = { 0 };
-    CHECK_OK(bt_captions_score(set, &first, true, &s, &err), &err);
+    CHECK_OK(bt_captions_score(set, &first, BT_TOKENS_GIVEN, &s, &err), &err);
     CHECK_INT(s.count, 1);
     CHECK_NEAR(s.exact, 1, 0);
     free(s.each);
-    CHECK_OK(bt_captions_score(set, &last, true, &s, &err), &err);
+    CHECK_OK(bt_captions_score(set, &last, BT_TOKENS_GIVEN, &s, &err), &err);
     CHECK_NEAR(s.exact, 0, 0);
     free(s.each);
     bt_captions_free(set);

@@ -79,7 +79,7 @@ static void check_captions(const char *references, const char *results)
     if (references)
         CHECK_OK(bt_captions_load_references(set, references, &err), &err);
     CHECK_OK(bt_captions_load_results(set, results, !references, &err), &err);
-    CHECK_OK(bt_captions_score(set, &strict, false, &s, &err), &err);
+    CHECK_OK(bt_captions_score(set, &strict, BT_TOKENS_WORDS, &s, &err), &err);
     CHECK_INT(s.count, 3);
     CHECK_NEAR(s.cider, 5.8270787740, 1e-9);
     CHECK_NEAR(s.rouge_l, 1, 1e-12);
