@@ -2,13 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/base/log.h"
 #include "libcommon/base/tool.h"
 #include "libcommon/metrics/captions.h"
 #include "libcommon/metrics/report.h"
 #include "libcommon/metrics/vqa.h"
 #include "libcommon/stream/stream.h"
 
-static const char *command, *refs, *questions, *variant, *duplicates, *per_item;
+static const char *command, *refs, *questions, *variant, *meteor, *duplicates, *per_item;
 static bool subset, json, force;
 static int64_t worst_count;
 static struct bt_list operands;
@@ -19,6 +20,7 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "annotations", &refs, "FILE", "another name of --refs"),
     BT_OPT_STRING(0, "questions", &questions, "FILE", "VQA questions, for the choices of multiple choice"),
     BT_OPT_CHOICE(0, "variant", &variant, "official|lavis|aokvqa", "which VQA evaluator (official)"),
+    BT_OPT_STRING(0, "meteor", &meteor, "JAR", "meteor-1.5.jar or its directory, for METEOR; or stem (BT_METEOR)"),
     BT_OPT_CHOICE(0, "duplicates", &duplicates, "error|first|last",
                   "several results for one id (captions: error, VQA: last)"),
     BT_OPT_FLAG(0, "subset", &subset, "score what has a result; otherwise a missing one is an error"),
@@ -33,6 +35,7 @@ static const struct bt_option options[] = {
 /* What both commands end with: the report, and where its parts are kept. */
 struct output {
     struct bt_report report;
+    struct bt_meteor_data *meteor; /* NULL: METEOR is skipped */
     struct bt_arena *arena;
     struct bt_buf signature;
 };
@@ -94,12 +97,15 @@ static int set_id(struct bt_record *rec, const char *key, struct bt_text id, str
                   : bt_record_set_int(rec, key, strtoll(id.data, NULL, 10), err);
 }
 
-static int set_caption_score(struct bt_record *rec, const struct bt_caption_score *score, struct bt_err *err)
+static int set_caption_score(struct bt_record *rec, const struct bt_caption_score *score,
+                             const struct bt_meteor_data *data, struct bt_err *err)
 {
     static const char *const keys[] = { "Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4" };
     int rc = BT_OK;
     for (int n = 0; !rc && n < BT_ORDERS; n++)
         rc = bt_record_set_float(rec, keys[n], score->bleu[n], err);
+    if (!rc && data)
+        rc = bt_record_set_float(rec, bt_meteor_name(data), score->meteor, err);
     if (!rc)
         rc = bt_record_set_float(rec, "ROUGE_L", score->rouge_l, err);
     if (!rc)
@@ -108,19 +114,20 @@ static int set_caption_score(struct bt_record *rec, const struct bt_caption_scor
 }
 
 /* One of the two kinds of scores is NULL. */
-static int write_items(const struct bt_join *join, const struct bt_caption_scores *captions,
-                       const struct bt_vqa_scores *answers, const char *signature, struct bt_err *err)
+static int write_items(const struct output *o, const struct bt_join *join,
+                       const struct bt_caption_scores *captions, const struct bt_vqa_scores *answers,
+                       struct bt_err *err)
 {
     struct bt_writer *writer = NULL;
     struct bt_record *rec = bt_record_new();
     size_t count = captions ? captions->count : answers->count;
-    int rc = rec ? open_items(&writer, signature, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    int rc = rec ? open_items(&writer, o->report.signature, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 
     for (size_t i = 0; !rc && i < count; i++) {
         int32_t number = captions ? captions->each[i].number : answers->each[i].number;
         rc = set_id(rec, captions ? "image_id" : "question_id", bt_join_id(join, number), err);
         if (!rc && captions)
-            rc = set_caption_score(rec, &captions->each[i], err);
+            rc = set_caption_score(rec, &captions->each[i], o->meteor, err);
         else if (!rc)
             rc = bt_record_set_float(rec, "accuracy", answers->each[i].accuracy, err);
         if (!rc)
@@ -199,20 +206,27 @@ static const struct bt_text *vqa_references(const void *set, int32_t number, str
 static int report_captions(struct output *o, const struct bt_caption_scores *scores, struct bt_err *err)
 {
     const struct bt_report_row values[] = {
-        { literal("Bleu_1"), scores->bleu[0], -1 },  { literal("Bleu_2"), scores->bleu[1], -1 },
-        { literal("Bleu_3"), scores->bleu[2], -1 },  { literal("Bleu_4"), scores->bleu[3], -1 },
-        { literal("ROUGE_L"), scores->rouge_l, -1 }, { literal("CIDEr"), scores->cider, -1 },
+        { literal("Bleu_1"), scores->bleu[0], -1 },
+        { literal("Bleu_2"), scores->bleu[1], -1 },
+        { literal("Bleu_3"), scores->bleu[2], -1 },
+        { literal("Bleu_4"), scores->bleu[3], -1 },
+        { literal(o->meteor ? bt_meteor_name(o->meteor) : ""), scores->meteor, -1 },
+        { literal("ROUGE_L"), scores->rouge_l, -1 },
+        { literal("CIDEr"), scores->cider, -1 },
         { literal("exact"), scores->exact, -1 },
     };
     struct bt_report_row *rows = bt_arena_take(o->arena, 1, sizeof values);
+    size_t row_count = 0;
     if (!rows)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory for the report");
-    memcpy(rows, values, sizeof values);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (values[i].name.size > 0)
+            rows[row_count++] = values[i];
 
     struct bt_report *r = &o->report;
     r->value_title = "metric";
     r->decimals = 3;
-    r->top = (struct bt_report_section){ NULL, NULL, rows, sizeof values / sizeof *values };
+    r->top = (struct bt_report_section){ NULL, NULL, rows, row_count };
     r->id_key = "image_id";
     r->value_key = "CIDEr";
     r->result_key = "caption";
@@ -220,7 +234,10 @@ static int report_captions(struct output *o, const struct bt_caption_scores *sco
     r->total_key = "images";
     r->total = scores->count;
 
-    int rc = bt_buf_printf(&o->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr|tok:words");
+    int rc = bt_buf_printf(&o->signature, err, "bt-score|metric:BLEU+%sROUGE+CIDEr|tok:words",
+                           o->meteor ? "METEOR+" : "");
+    if (!rc && o->meteor)
+        rc = bt_meteor_sign(o->meteor, &o->signature, err);
     if (!rc)
         rc = add_range(&o->signature, "refs", scores->fewest_references, scores->most_references, err);
     if (!rc)
@@ -254,15 +271,21 @@ static int score_captions(const char *input, const struct bt_join_policy *policy
     if (!rc)
         rc = bt_captions_load_results(set, input, !refs, err);
     if (!rc)
+        rc = bt_meteor_choose(&o->meteor, meteor, err);
+    if (!rc)
+        bt_captions_set_meteor(set, o->meteor);
+    if (!rc)
         rc = bt_captions_score(set, policy, false, &scores, err);
     if (!rc && worst_count > 0)
         rc = worst_captions(o, set, &scores, policy, err);
     if (!rc)
         rc = report_captions(o, &scores, err);
     if (!rc && per_item)
-        rc = write_items(bt_captions_join(set), &scores, NULL, o->report.signature, err);
+        rc = write_items(o, bt_captions_join(set), &scores, NULL, err);
     if (!rc)
         rc = print_report(o, err);
+    if (!rc && !o->meteor)
+        bt_note(BT_METEOR_SKIPPED);
     free(scores.each);
     bt_captions_free(set);
     return rc;
@@ -352,7 +375,7 @@ static int score_vqa(const char *input, const struct bt_join_policy *policy, str
     if (!rc)
         rc = report_vqa(o, &scores, err);
     if (!rc && per_item)
-        rc = write_items(bt_vqa_join(set), NULL, &scores, o->report.signature, err);
+        rc = write_items(o, bt_vqa_join(set), NULL, &scores, err);
     if (!rc)
         rc = print_report(o, err);
     bt_vqa_scores_free(&scores);
@@ -369,6 +392,8 @@ static int check_options(const char *input, bool vqa, struct bt_err *err)
     if (!vqa && (questions || variant))
         return bt_fail(err, BT_ERR_USAGE, "--%s belongs to 'bt-score vqa'",
                        questions ? "questions" : "variant");
+    if (vqa && meteor)
+        return bt_fail(err, BT_ERR_USAGE, "--meteor belongs to 'bt-score caption'");
     if (refs && strcmp(refs, "-") == 0 && strcmp(input, "-") == 0)
         return bt_fail(err, BT_ERR_USAGE,
                        "references and results both from stdin; name a file for one of them");
@@ -391,6 +416,7 @@ static int run(struct bt_err *err)
     int rc = o.arena ? check_options(input, vqa, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     if (!rc)
         rc = vqa ? score_vqa(input, &policy, &o, err) : score_captions(input, &policy, &o, err);
+    bt_meteor_close(o.meteor);
     bt_buf_free(&o.signature);
     bt_arena_free(o.arena);
     return rc;

@@ -1,4 +1,4 @@
-/* Generated captions scored against references: BLEU-1..4, ROUGE-L, CIDEr-D, and the share that equals a
+/* Generated captions scored against references: BLEU-1..4, METEOR, ROUGE-L, CIDEr-D, and the share that equals a
  * reference. Source: metrics.md 1.1, 2. */
 #ifndef BT_METRICS_CAPTIONS_H
 #define BT_METRICS_CAPTIONS_H
@@ -8,6 +8,7 @@
 
 #include "libcommon/base/err.h"
 #include "libcommon/metrics/join.h"
+#include "libcommon/metrics/meteor.h"
 #include "libcommon/metrics/sentence.h"
 
 struct bt_captions;
@@ -31,16 +32,20 @@ int bt_captions_load_references(struct bt_captions *set, const char *path, struc
 int bt_captions_load_results(struct bt_captions *set, const char *path, bool own_references,
                              struct bt_err *err);
 
+/* METEOR is scored too, by these data, which must outlive the scoring; NULL: it is not. */
+void bt_captions_set_meteor(struct bt_captions *set, const struct bt_meteor_data *meteor);
+
 struct bt_caption_score {
     int32_t number; /* of the image, for the functions below */
-    double bleu[BT_ORDERS], rouge_l, cider;
+    double bleu[BT_ORDERS], meteor, rouge_l, cider;
+    struct bt_meteor_stats meteor_stats;
     bool exact;
 };
 
 struct bt_caption_scores {
     size_t count;
     struct bt_caption_score *each;
-    double bleu[BT_ORDERS], rouge_l, cider; /* fractions; CIDEr from 0 to 10 */
+    double bleu[BT_ORDERS], meteor, rouge_l, cider; /* fractions; CIDEr from 0 to 10 */
     double exact;                           /* share of captions equal to one of their references */
     int32_t fewest_references, most_references;
     uint64_t data; /* hash over ids and references, whatever their order */

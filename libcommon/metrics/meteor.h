@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "libcommon/base/err.h"
+#include "libcommon/base/mem.h"
 #include "libcommon/metrics/intern.h"
 
 #define BT_METEOR_VERSION "1.5"
@@ -29,7 +30,17 @@ int bt_meteor_open(struct bt_meteor_data **data, const char *path, struct bt_err
 void bt_meteor_close(struct bt_meteor_data *data);
 /* From now on no paraphrases, or those of another gzip file. */
 int bt_meteor_set_paraphrases(struct bt_meteor_data *data, const char *path, struct bt_err *err);
-uint64_t bt_meteor_hash(const struct bt_meteor_data *data); /* over all of it; 0 without data */
+
+/* What the option --meteor asks for: a path, "stem" for no data, or with NULL what BT_METEOR names in the environment.
+ * With neither *data is NULL, and METEOR is to be skipped with BT_METEOR_SKIPPED as the note. */
+#define BT_METEOR_SKIPPED \
+    "METEOR skipped: it needs data; name meteor-1.5.jar with --meteor, or stem for exact words and stems alone"
+int bt_meteor_choose(struct bt_meteor_data **data, const char *choice, struct bt_err *err);
+/* "METEOR", and without data "METEOR_stem", which compares with itself alone. */
+const char *bt_meteor_name(const struct bt_meteor_data *data);
+
+/* "|meteor:1.5:HASH", or "|meteor:1.5:stem", appended to a signature. */
+int bt_meteor_sign(const struct bt_meteor_data *data, struct bt_buf *signature, struct bt_err *err);
 
 /* ---------------------------------------------------------------- scores */
 

@@ -156,9 +156,27 @@ int bt_meteor_set_paraphrases(struct bt_meteor_data *d, const char *path, struct
     return rc;
 }
 
-uint64_t bt_meteor_hash(const struct bt_meteor_data *d)
+int bt_meteor_choose(struct bt_meteor_data **data, const char *choice, struct bt_err *err)
 {
-    return d->hash + d->table_hash;
+    if (!choice)
+        choice = getenv("BT_METEOR");
+    *data = NULL;
+    if (!choice || !*choice)
+        return BT_OK;
+    return bt_meteor_open(data, strcmp(choice, "stem") == 0 ? NULL : choice, err);
+}
+
+const char *bt_meteor_name(const struct bt_meteor_data *d)
+{
+    return d->synonyms ? "METEOR" : "METEOR_stem";
+}
+
+int bt_meteor_sign(const struct bt_meteor_data *d, struct bt_buf *signature, struct bt_err *err)
+{
+    if (!d->synonyms)
+        return bt_buf_printf(signature, err, "|meteor:" BT_METEOR_VERSION ":stem");
+    return bt_buf_printf(signature, err, "|meteor:" BT_METEOR_VERSION ":%016llx",
+                         (unsigned long long)(d->hash + d->table_hash));
 }
 
 void bt_meteor_close(struct bt_meteor_data *d)
