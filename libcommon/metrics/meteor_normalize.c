@@ -96,15 +96,16 @@ static bool is_alnum_or_period(uint32_t c)
     return is_alnum(c) || c == '.';
 }
 
+/* What words are split at: ASCII white space, but for the vertical tab. */
 static bool is_white(uint32_t c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
 }
 
 /* Step 1: what stays beside its neighbours. */
 static bool stays(uint32_t c)
 {
-    return is_alnum(c) || is_white(c) || c == '.' || c == '\'' || c == '`' || c == ',' || c == '-' || c == LEFT_QUOTE ||
+    return is_alnum(c) || is_white(c) || c == '\v' || c == '.' || c == '\'' || c == '`' || c == ',' || c == '-' || c == LEFT_QUOTE ||
            c == RIGHT_QUOTE;
 }
 
@@ -367,6 +368,16 @@ static int add_word(struct bt_meteor_normalizer *n, struct span word, uint32_t n
     return rc;
 }
 
+/* Java's trim(): white space and control characters at the ends. */
+static struct bt_text trim(struct bt_text text)
+{
+    while (text.size > 0 && (unsigned char)text.data[0] <= ' ')
+        text = (struct bt_text){ text.data + 1, text.size - 1 };
+    while (text.size > 0 && (unsigned char)text.data[text.size - 1] <= ' ')
+        text.size--;
+    return text;
+}
+
 /* Steps 7 and 8. */
 static int write_words(struct bt_meteor_normalizer *n, struct bt_buf *out, struct bt_err *err)
 {
@@ -380,17 +391,8 @@ static int write_words(struct bt_meteor_normalizer *n, struct bt_buf *out, struc
         rc = add_word(n, word, more ? n->line.c[next.begin] : 0, err);
         word = next;
     }
-    return rc ? rc : bt_lower(out, n->text.data, n->text.size, err);
-}
-
-/* Java's trim(): white space and control characters at the ends. */
-static struct bt_text trim(struct bt_text text)
-{
-    while (text.size > 0 && (unsigned char)text.data[0] <= ' ')
-        text = (struct bt_text){ text.data + 1, text.size - 1 };
-    while (text.size > 0 && (unsigned char)text.data[text.size - 1] <= ' ')
-        text.size--;
-    return text;
+    struct bt_text text = trim((struct bt_text){ n->text.data, n->text.size });
+    return rc ? rc : bt_lower(out, text.data, text.size, err);
 }
 
 /* Most captions by now: lower-case letters, digits and spaces, which no step changes. */

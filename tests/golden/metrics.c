@@ -1,7 +1,7 @@
 /* metrics [DIR]: caption and VQA scores against what the published tools compute, as TAP.
  *
  * DIR is laid out as tests/golden/metrics (made by make_metrics.py there): captions/CASE, vqa/CASE,
- * vqa/text.jsonl, meteor; sizes come from the files. What is in DIR and not computed here (tokenize, GQA,
+ * vqa/text.jsonl, meteor, meteor_own; sizes come from the files. What is in DIR and not computed here (tokenize, GQA,
  * retrieval) is skipped by name. */
 #include <dirent.h>
 #include <math.h>
@@ -422,6 +422,7 @@ int main(int argc, char **argv)
         report("cases", NULL, NULL);
     each_case("tokenize", skip_tokenize);
     each_case("meteor", check_meteor);
+    each_case("meteor_own", check_meteor_own);
     each_case("gqa", skip_gqa);
     each_case("retrieval", skip_retrieval);
     printf("1..%d\n", test_count);

@@ -1,5 +1,6 @@
-/* METEOR's cases of the metrics runner, which includes this behind its own helpers. They need METEOR's data: BT_METEOR
- * in the environment names meteor-1.5.jar or its directory; without it they are skipped. */
+/* METEOR's cases of the metrics runner, which includes this behind its own helpers. `meteor` and those of captions need
+ * METEOR's data: BT_METEOR in the environment names meteor-1.5.jar or its directory; without it they are skipped.
+ * `meteor_own` has small data of its own in the same layout, and the answers that the jar gives with them. */
 
 #define METEOR_SKIP "METEOR's data are not here; BT_METEOR names the jar"
 
@@ -82,11 +83,10 @@ static void compare_pools(const struct meteor_set *set, const json_t *pools, con
 }
 
 /* NULL and a line of TAP where there are no data. */
-static struct bt_meteor_data *open_meteor(const char *folder, const char *part)
+static struct bt_meteor_data *open_meteor(const char *path, const char *folder, const char *part)
 {
     struct bt_meteor_data *data = NULL;
     struct bt_err err = { 0 };
-    const char *path = getenv("BT_METEOR");
     if (!path || !*path) {
         report(folder, part, METEOR_SKIP);
     } else if (bt_meteor_open(&data, path, &err) != BT_OK) {
@@ -116,14 +116,12 @@ static json_t *load_lines(const char *folder)
     return values;
 }
 
-static void check_meteor(const char *name)
+static void check_segments(const char *name, const char *data_path, const char *folder)
 {
-    if (!strstr(name, "/segments.jsonl"))
-        return; /* pooled.json belongs to it */
-    struct bt_meteor_data *data = open_meteor(name, NULL);
+    struct bt_meteor_data *data = open_meteor(data_path, name, NULL);
     if (!data)
         return;
-    json_t *segments = load_lines(name), *pools = load("meteor", "pooled.json");
+    json_t *segments = load_lines(name), *pools = load(folder, "pooled.json");
     struct meteor_set set;
     struct bt_err err = { 0 };
 
@@ -142,10 +140,25 @@ static void check_meteor(const char *name)
     json_decref(pools);
 }
 
+/* Other files of the folders belong to the segments. */
+static void check_meteor(const char *name)
+{
+    if (strstr(name, "/segments.jsonl"))
+        check_segments(name, getenv("BT_METEOR"), "meteor");
+}
+
+static void check_meteor_own(const char *name)
+{
+    char *path = bt_format("%s/meteor_own", root);
+    if (strstr(name, "/segments.jsonl"))
+        check_segments(name, path, "meteor_own");
+    free(path);
+}
+
 /* The images of a captions case. */
 static void check_captions_meteor(const char *folder, const json_t *expected)
 {
-    struct bt_meteor_data *data = open_meteor(folder, "METEOR");
+    struct bt_meteor_data *data = open_meteor(getenv("BT_METEOR"), folder, "METEOR");
     struct meteor_set set;
     if (!data)
         return;
