@@ -12,6 +12,8 @@ done
     fail "oneDNN (dnnl.h) not found; run 'make deps'"
 [ -e /usr/include/gif_lib.h ] || echo '#include <gif_lib.h>' | $cc -E -x c - >/dev/null 2>&1 ||
     fail "giflib (gif_lib.h) not found; run 'make deps'"
+[ -e /usr/include/libstemmer.h ] || echo '#include <libstemmer.h>' | $cc -E -x c - >/dev/null 2>&1 ||
+    fail "libstemmer (libstemmer.h) not found; run 'make deps'"
 case $(pkg-config --modversion lmdb) in
     0.9.*) ;;
     *) fail "liblmdb $(pkg-config --modversion lmdb) writes another layout; bt needs 0.9.x" ;;

@@ -6,6 +6,7 @@
 #include "libcommon/base/hash.h"
 #include "libcommon/base/mem.h"
 #include "libcommon/metrics/bleu.h"
+#include "libcommon/metrics/caption_meteor.h"
 #include "libcommon/metrics/cider.h"
 #include "libcommon/metrics/rouge.h"
 
@@ -22,6 +23,7 @@ struct bt_captions {
     struct bt_text *grouped;    /* by image, in the order in which they came */
     size_t *group_start;        /* [images + 1] */
     struct bt_captions *corpus; /* for document frequencies; NULL: the images scored */
+    const struct bt_meteor_data *meteor; /* NULL: not scored */
 };
 
 struct bt_captions *bt_captions_new(void)
@@ -87,6 +89,11 @@ const struct bt_text *bt_captions_references(const struct bt_captions *set, int3
 {
     *count = (int32_t)(set->group_start[number + 1] - set->group_start[number]);
     return set->grouped + set->group_start[number];
+}
+
+void bt_captions_set_meteor(struct bt_captions *set, const struct bt_meteor_data *meteor)
+{
+    set->meteor = meteor;
 }
 
 static int group_references(struct bt_captions *set, struct bt_err *err)
@@ -327,6 +334,21 @@ static int score_items(const struct reading *r, struct bt_caption_scores *scores
     return rc;
 }
 
+static int score_meteor(const struct bt_meteor_data *meteor, const struct reading *r,
+                        struct bt_caption_scores *scores, struct bt_err *err)
+{
+    struct bt_meteor_stats *stats = bt_alloc(scores->count, sizeof *stats, err), sum = { .chunks = 0 };
+    int rc = stats ? bt_caption_meteor(meteor, r->lex, r->items, scores->count, stats, err) : BT_ERR_MEMORY;
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        scores->each[i].meteor_stats = stats[i];
+        scores->each[i].meteor = bt_meteor_score(&stats[i]);
+        bt_meteor_add(&sum, &stats[i]);
+    }
+    scores->meteor = bt_meteor_score(&sum);
+    free(stats);
+    return rc;
+}
+
 /* The references of the corpus, as one stream; its images without any do not count. */
 static int read_corpus(const struct bt_captions *corpus, enum bt_tokens how, struct reading *r,
                        struct bt_err *err)
@@ -371,6 +393,8 @@ static int read_and_score(const struct bt_captions *set, const struct bt_join_po
         rc = read_corpus(set->corpus, how, &r, err);
     if (!rc)
         rc = score_items(&r, scores, err);
+    if (!rc && set->meteor)
+        rc = score_meteor(set->meteor, &r, scores, err);
     free(r.counts);
     free(r.values);
     free(r.corpus_sentences);

@@ -1,4 +1,4 @@
-/* Generated captions scored against references: BLEU-1..4, ROUGE-L, CIDEr-D, and the share that equals a
+/* Generated captions scored against references: BLEU-1..4, METEOR, ROUGE-L, CIDEr-D, and the share that equals a
  * reference. Source: metrics.md 1.1, 2. */
 #ifndef BT_METRICS_CAPTIONS_H
 #define BT_METRICS_CAPTIONS_H
@@ -10,6 +10,7 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/metrics/bleu.h"
 #include "libcommon/metrics/join.h"
+#include "libcommon/metrics/meteor.h"
 #include "libcommon/metrics/sentence.h"
 #include "libcommon/metrics/tokens.h"
 
@@ -41,17 +42,21 @@ int bt_captions_load_results(struct bt_captions *set, const char *path, bool own
 int bt_captions_frequencies(struct bt_captions *set, struct bt_captions *corpus, uint64_t *hash,
                             struct bt_err *err);
 
+/* METEOR is scored too, by these data, which must outlive the scoring; NULL: it is not. */
+void bt_captions_set_meteor(struct bt_captions *set, const struct bt_meteor_data *meteor);
+
 struct bt_caption_score {
     int32_t number; /* of the image, for the functions below */
     struct bt_bleu_counts counts;
-    double bleu[BT_ORDERS], rouge_l, cider;
+    struct bt_meteor_stats meteor_stats;
+    double bleu[BT_ORDERS], meteor, rouge_l, cider;
     bool exact;
 };
 
 struct bt_caption_scores {
     size_t count;
     struct bt_caption_score *each;
-    double bleu[BT_ORDERS], rouge_l, cider; /* fractions; CIDEr from 0 to 10 */
+    double bleu[BT_ORDERS], meteor, rouge_l, cider; /* fractions; CIDEr from 0 to 10 */
     double exact;                           /* share of captions equal to one of their references */
     int32_t fewest_references, most_references;
     uint64_t data; /* hash over ids and references, whatever their order */

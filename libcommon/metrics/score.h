@@ -17,6 +17,7 @@ struct bt_score_options {
     const char *questions, *choices, *scenes, *attentions; /* VQA: questions alone; GQA: all of them */
     const char *variant;                                   /* of VQA and GQA, by name; NULL: "official" */
     const char *tokenizer; /* captions: "ptb" or "words"; NULL: "ptb", the official one */
+    const char *meteor;  /* captions: METEOR's data, or "stem"; NULL: what the environment names */
     const char *df;      /* captions: whose document frequencies CIDEr takes */
     const char *domains; /* captions: lists of ids to score apart */
     const char *spice, *java, *spice_cache;

@@ -10,8 +10,8 @@
 #include "libcommon/metrics/submission.h"
 
 /* Columns of the table of items, in the order in which the official tool prints them; exact is ours. */
-enum { BLEU, ROUGE_L = BLEU + BT_ORDERS, CIDER, SPICE, EXACT, COLUMNS };
-static const char *const names[COLUMNS] = { "Bleu_1",  "Bleu_2", "Bleu_3", "Bleu_4",
+enum { BLEU, METEOR = BLEU + BT_ORDERS, ROUGE_L, CIDER, SPICE, EXACT, COLUMNS };
+static const char *const names[COLUMNS] = { "Bleu_1",  "Bleu_2", "Bleu_3", "Bleu_4", "METEOR",
                                             "ROUGE_L", "CIDEr",  "SPICE",  "exact" };
 
 /* One system: its captions and what they score. */
@@ -49,7 +49,13 @@ static int load(struct system *y, const struct bt_score_options *o, const char *
     return rc ? rc : bt_captions_load_results(y->set, input, !o->refs, err);
 }
 
-/* BLEU of a sample: of its pooled counts. */
+/* What a column is called: METEOR without its data goes by another name, as it compares with itself alone. */
+static const char *column_name(const struct bt_scoring *s, int column)
+{
+    return column == METEOR && s->meteor ? bt_meteor_name(s->meteor) : names[column];
+}
+
+/* BLEU and METEOR of a sample: of pooled counts. */
 static void pool(const void *pooled, const uint32_t *times, size_t count, double *values)
 {
     const struct bt_caption_scores *scores = pooled;
@@ -57,9 +63,17 @@ static void pool(const void *pooled, const uint32_t *times, size_t count, double
     for (size_t i = 0; i < count; i++)
         bt_bleu_add(&sum, &scores->each[i].counts, times[i]);
     bt_bleu_value(&sum, values + BLEU);
+    if (isnan(values[METEOR]))
+        return;
+
+    struct bt_meteor_stats stats = { .chunks = 0 };
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < times[i]; k++)
+            bt_meteor_add(&stats, &scores->each[i].meteor_stats);
+    values[METEOR] = bt_meteor_score(&stats);
 }
 
-static int tabulate(struct system *y, struct bt_err *err)
+static int tabulate(struct system *y, const struct bt_scoring *s, struct bt_err *err)
 {
     size_t count = y->scores.count;
     y->numbers = bt_alloc(count, sizeof *y->numbers, err);
@@ -72,6 +86,7 @@ static int tabulate(struct system *y, struct bt_err *err)
         y->numbers[i] = score->number;
         for (int n = 0; n < BT_ORDERS; n++)
             row[BLEU + n] = score->bleu[n];
+        row[METEOR] = s->meteor ? score->meteor : NAN;
         row[ROUGE_L] = score->rouge_l;
         row[CIDER] = score->cider;
         row[SPICE] = NAN;
@@ -87,7 +102,7 @@ static int tabulate(struct system *y, struct bt_err *err)
                                   .pool = pool,
                                   .pooled = &y->scores };
     for (int c = 0; c < COLUMNS; c++)
-        y->items.columns[c] = names[c];
+        y->items.columns[c] = column_name(s, c);
     return BT_OK;
 }
 
@@ -130,9 +145,11 @@ static int load_and_score(struct system *y, const struct bt_scoring *s, const ch
     if (!rc && corpus)
         rc = bt_captions_frequencies(y->set, corpus, corpus_hash, err);
     if (!rc)
+        bt_captions_set_meteor(y->set, s->meteor);
+    if (!rc)
         rc = bt_captions_score(y->set, &s->policy, tokens_of(s->o), &y->scores, err);
     if (!rc)
-        rc = tabulate(y, err);
+        rc = tabulate(y, s, err);
     return rc || !s->o->spice ? rc : add_spice(y, s, err);
 }
 
@@ -150,7 +167,8 @@ static int make_rows(struct bt_scoring *s, const struct bt_caption_scores *score
                      struct bt_report_section *section, struct bt_err *err)
 {
     const double values[COLUMNS] = { scores->bleu[0], scores->bleu[1], scores->bleu[2], scores->bleu[3],
-                                     scores->rouge_l, scores->cider,   spice,           scores->exact };
+                                     s->meteor ? scores->meteor : NAN, scores->rouge_l, scores->cider, spice,
+                                     scores->exact };
     struct bt_report_row *rows = bt_scoring_take(s, COLUMNS + 1, sizeof *rows, err);
     if (!rows)
         return BT_ERR_MEMORY;
@@ -158,7 +176,7 @@ static int make_rows(struct bt_scoring *s, const struct bt_caption_scores *score
     for (int c = 0; c < COLUMNS; c++)
         if (!isnan(values[c]))
             rows[section->count++] =
-                (struct bt_report_row){ bt_scoring_text(names[c]), values[c], -1, columns ? c : -1 };
+                (struct bt_report_row){ bt_scoring_text(column_name(s, c)), values[c], -1, columns ? c : -1 };
     rows[section->count++] = (struct bt_report_row){ bt_scoring_text("agg_metrics"),
                                                      scores->cider + scores->bleu[BT_ORDERS - 1], -1, -1 };
     return BT_OK;
@@ -169,6 +187,7 @@ static int report(struct bt_scoring *s, const struct system *y, const uint64_t *
 {
     const struct bt_caption_scores *scores = &y->scores;
     struct bt_report *r = &s->report;
+    int skipped = 0;
     *r = (struct bt_report){ .value_title = "metric",
                              .decimals = 3,
                              .id_key = "image_id",
@@ -178,11 +197,15 @@ static int report(struct bt_scoring *s, const struct system *y, const uint64_t *
                              .total_key = "images",
                              .total = scores->count };
     if (!s->o->spice)
-        r->skipped[0] = "SPICE skipped: name its jar with --spice";
+        r->skipped[skipped++] = "SPICE skipped: name its jar with --spice";
+    if (!s->meteor)
+        r->skipped[skipped++] = BT_METEOR_SKIPPED;
     int rc = make_rows(s, scores, y->spice, true, &r->top, err);
     if (!rc)
-        rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+ROUGE+CIDEr%s|tok:%s",
+        rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+%sROUGE+CIDEr%s|tok:%s", s->meteor ? "METEOR+" : "",
                            s->o->spice ? "+SPICE" : "", bt_tokens_name(tokens_of(s->o)));
+    if (!rc && s->meteor)
+        rc = bt_meteor_sign(s->meteor, &s->signature, err);
     if (!rc && corpus_hash)
         rc = bt_buf_printf(&s->signature, err, "|df:%016llx", (unsigned long long)*corpus_hash);
     return rc ? rc
@@ -239,6 +262,8 @@ static int score_domain(struct bt_scoring *s, const struct bt_captions *all, str
     int rc = set ? copy_domain(set, all, &s->policy, ids, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
     if (!rc && corpus)
         rc = bt_captions_frequencies(set, corpus, NULL, err);
+    if (!rc)
+        bt_captions_set_meteor(set, s->meteor);
     if (!rc)
         rc = bt_captions_score(set, &s->policy, tokens_of(s->o), &scores, err);
     if (!rc)
@@ -338,8 +363,11 @@ int bt_score_captions(const struct bt_score_options *o, struct bt_err *err)
 {
     struct bt_scoring s;
     int rc = bt_scoring_open(&s, o, BT_DUPLICATES_ERROR, err);
+    if (!rc && !o->submission)
+        rc = bt_meteor_choose(&s.meteor, o->meteor, err);
     if (!rc)
         rc = o->submission ? submit(&s, err) : o->df ? score_with_corpus(&s, err) : score(&s, NULL, err);
+    bt_meteor_close(s.meteor);
     bt_scoring_close(&s);
     return rc;
 }

@@ -3,6 +3,7 @@
 #define BT_METRICS_SCORING_H
 
 #include "libcommon/metrics/items.h"
+#include "libcommon/metrics/meteor.h"
 #include "libcommon/metrics/report.h"
 #include "libcommon/metrics/score.h"
 
@@ -12,6 +13,7 @@ struct bt_scoring {
     struct bt_report report;
     struct bt_arena *arena; /* what the report borrows */
     struct bt_buf signature;
+    struct bt_meteor_data *meteor; /* captions; NULL: METEOR is skipped */
 };
 
 int bt_scoring_open(struct bt_scoring *s, const struct bt_score_options *o, enum bt_duplicates duplicates,

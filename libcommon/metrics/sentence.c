@@ -205,6 +205,20 @@ int bt_lexicon_read(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sen
     return rc;
 }
 
+int bt_lexicon_text(const struct bt_lexicon *lex, const struct bt_sentence *sentence, struct bt_buf *out,
+                    struct bt_err *err)
+{
+    int rc = BT_OK;
+    for (int32_t i = 0; !rc && i < sentence->piece_count; i++) {
+        struct bt_text piece = bt_intern_text(lex->words, sentence->pieces[i]);
+        if (i > 0)
+            rc = bt_buf_add(out, " ", 1, err);
+        if (!rc)
+            rc = bt_buf_add(out, piece.data, piece.size, err);
+    }
+    return rc;
+}
+
 bool bt_sentence_equal(const struct bt_sentence *a, const struct bt_sentence *b)
 {
     return a->piece_count == b->piece_count &&

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "libcommon/base/err.h"
+#include "libcommon/base/mem.h"
 #include "libcommon/metrics/intern.h"
 
 #define BT_ORDERS 4 /* n-grams of 1 to 4 words */
@@ -39,6 +40,9 @@ struct bt_lexicon;
 struct bt_lexicon *bt_lexicon_new(void); /* NULL when out of memory */
 /* E_LIMIT beyond 64 KiB, E_MEMORY. */
 int bt_lexicon_read(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sentence *sentence,
+                    struct bt_err *err);
+/* Appends the token string that a sentence was read from. */
+int bt_lexicon_text(const struct bt_lexicon *lex, const struct bt_sentence *sentence, struct bt_buf *out,
                     struct bt_err *err);
 int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex); /* n-gram ids are below this */
 void bt_lexicon_free(struct bt_lexicon *lex);

@@ -58,7 +58,7 @@ refused() {
     [ "${lines[7]}" = "exact            1.000" ]
     [ "${lines[8]}" = "agg_metrics      6.827" ]
     [ "${lines[9]}" = "SPICE skipped: name its jar with --spice" ]
-    [[ ${lines[10]} =~ ^'bt-score|metric:BLEU+ROUGE+CIDEr|tok:ptb|refs:2|n:3|data:'[0-9a-f]{16}'|v:' ]]
+    [[ ${lines[11]} =~ ^'bt-score|metric:BLEU+ROUGE+CIDEr|tok:ptb|refs:2|n:3|data:'[0-9a-f]{16}'|v:' ]]
     [ "$stderr" = "" ]
 }
 
