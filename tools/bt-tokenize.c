@@ -35,7 +35,7 @@ static bool text_mode, decode_mode, count_mode, keep_specials, force;
 static const struct bt_option options[] = {
     BT_OPT_STRING('i', "input", &input, "FILE", "records, or with --text and --decode lines"),
     BT_OPT_STRING('o', "output", &output, "FILE", "records or lines; with --train the vocabulary"),
-    BT_OPT_LIST('t', "tokenizer", &tokenizers, "NAME=PATH", "vocab.txt, tokenizer.json, or a folder; NAME ends the new fields"),
+    BT_OPT_LIST('t', "tokenizer", &tokenizers, "NAME=PATH", "vocab.txt, tokenizer.json, spiece.model, or a folder; NAME ends the new fields"),
     BT_OPT_LIST('f', "field", &fields, "NAME", "field to tokenize; captions and text if not given"),
     BT_OPT_CHOICE('c', "clean", &clean, "caption|question|none", "how to clean; by the field if not given, not at all with --text"),
     BT_OPT_COUNT('n', "max-len", &max_len, "TOKENS", "cut longer texts; 32 if not given, no cut with --text"),
@@ -46,7 +46,7 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('d', "decode", &decode_mode, "lines of ids in, lines of text out"),
     BT_OPT_FLAG(0, "keep-specials", &keep_specials, "leave special tokens in decoded text"),
     BT_OPT_FLAG(0, "count", &count_mode, "print lengths, cuts and unknowns instead of ids"),
-    BT_OPT_CHOICE(0, "train", &train, "wordpiece|bpe", "learn a vocabulary from the texts"),
+    BT_OPT_CHOICE(0, "train", &train, "wordpiece|bpe|unigram", "learn a vocabulary from the texts"),
     BT_OPT_COUNT(0, "vocab-size", &vocab_size, "N", "entries of the vocabulary to learn"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of texts that were left out, JSON lines"),
     BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of inputs, or count if 1 or more"),
@@ -578,8 +578,9 @@ static void summarize(const struct run *run)
 static int write_vocabulary(const struct run *run, struct bt_err *err)
 {
     int64_t made = 0;
-    int rc = *train == 'b' ? bt_train_bpe(&run->corpus, vocab_size, output, force, &made, err)
-                           : bt_train_wordpiece(&run->corpus, vocab_size, output, force, &made, err);
+    int rc = *train == 'b'   ? bt_train_bpe(&run->corpus, vocab_size, output, force, &made, err)
+             : *train == 'u' ? bt_train_unigram(&run->corpus, vocab_size, output, force, &made, err)
+                             : bt_train_wordpiece(&run->corpus, vocab_size, output, force, &made, err);
 
     if (!rc)
         bt_note("%s: %s entries from %s different words", output, bt_human_count((uint64_t)made),
@@ -592,7 +593,7 @@ static int write_vocabulary(const struct run *run, struct bt_err *err)
 static int check_options(struct bt_err *err)
 {
     if (train && (!vocab_size || strcmp(output, "-") == 0))
-        return bt_fail(err, BT_ERR_USAGE, "--train needs --vocab-size and --output (a file for wordpiece, a folder for bpe)");
+        return bt_fail(err, BT_ERR_USAGE, "--train needs --vocab-size and --output (a file, but a folder for bpe)");
     if (train && (decode_mode || count_mode || prompt))
         return bt_fail(err, BT_ERR_USAGE, "--train goes with neither --decode, --count nor --prompt");
     if (decode_mode && (text_mode || count_mode))
@@ -631,6 +632,11 @@ static int load_named(struct run *run, const char *given, struct bt_err *err)
     return bt_tokenizer_load(&n->tok, equals + 1, err);
 }
 
+static enum bt_tokenizer_kind trained_kind(void)
+{
+    return *train == 'b' ? BT_TOKENIZER_OPT : *train == 'u' ? BT_TOKENIZER_T5 : BT_TOKENIZER_BERT;
+}
+
 static int set_up(struct run *run, struct bt_err *err)
 {
     int rc = check_options(err);
@@ -647,7 +653,7 @@ static int set_up(struct run *run, struct bt_err *err)
     for (size_t i = 0; i < tokenizers.count && !rc && !train; i++)
         rc = load_named(run, tokenizers.items[i], err);
     if (!rc && train)
-        rc = bt_corpus_init(&run->corpus, *train == 'b' ? BT_TOKENIZER_OPT : BT_TOKENIZER_BERT, err);
+        rc = bt_corpus_init(&run->corpus, trained_kind(), err);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "libcommon/text/corpus.h"
 #include "libcommon/text/gpt2_split.h"
 #include "libcommon/text/unicode.h"
+#include "libcommon/text/unigram.h"
 #include "libcommon/text/wordpiece.h"
 
 int bt_corpus_init(struct bt_corpus *c, enum bt_tokenizer_kind kind, struct bt_err *err)
@@ -48,12 +49,34 @@ static int count_word(void *context, const char *word, size_t size, size_t chars
     return bt_corpus_count(context, word, size, 1, err);
 }
 
+/* What spaces part, each word with U+2581 in front: T5's words where no character is normalized. */
+static int count_spaced(struct bt_corpus *c, const char *text, size_t size, struct bt_err *err)
+{
+    const size_t mark = strlen(BT_UNIGRAM_SPACE);
+    char word[BT_CORPUS_WORD_MAX];
+    int rc = BT_OK;
+
+    memcpy(word, BT_UNIGRAM_SPACE, mark);
+    for (const char *end = text + size, *stop; text < end && !rc; text = stop + (stop < end)) {
+        stop = memchr(text, ' ', (size_t)(end - text));
+        stop = stop ? stop : end;
+        size_t length = (size_t)(stop - text);
+        if (length == 0 || length > sizeof word - mark || memmem(text, length, BT_UNIGRAM_SPACE, mark))
+            continue;
+        memcpy(word + mark, text, length);
+        rc = bt_corpus_count(c, word, mark + length, 1, err);
+    }
+    return rc;
+}
+
 int bt_corpus_add(struct bt_corpus *c, const char *text, size_t size, struct bt_err *err)
 {
     int rc = bt_utf8_check(text, size, err);
 
     if (!rc && c->kind == BT_TOKENIZER_BERT)
         return bt_bert_words(&c->splitter, text, size, count_word, c, err);
+    if (!rc && c->kind == BT_TOKENIZER_T5)
+        return count_spaced(c, text, size, err);
     for (size_t i = 0; i < size && !rc;) {
         size_t length = bt_gpt2_piece(text + i, size - i);
 

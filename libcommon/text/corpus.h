@@ -10,7 +10,7 @@
 #define BT_CORPUS_WORD_MAX 256 /* bytes; longer ones are not words and are left out */
 
 struct bt_corpus {
-    enum bt_tokenizer_kind kind; /* BERT's words, or GPT-2's pieces */
+    enum bt_tokenizer_kind kind; /* BERT's words, GPT-2's pieces, or T5's words with U+2581 in front */
     struct bt_vocab words;
     uint64_t *counts; /* by id of word */
     uint64_t counts_capacity;

@@ -168,6 +168,40 @@ static int bpe_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint64
     return rc;
 }
 
+/* U+2581 is a space, and in the first token nothing. */
+static int unigram_token(const char *text, size_t size, bool first, struct bt_buf *out, struct bt_err *err)
+{
+    const size_t mark = strlen(BT_UNIGRAM_SPACE);
+    const char *end = text + size, *hit;
+    int rc = BT_OK;
+
+    while (!rc && (hit = memmem(text, (size_t)(end - text), BT_UNIGRAM_SPACE, mark)) != NULL) {
+        rc = bt_buf_add(out, text, (size_t)(hit - text), err);
+        if (!rc && !first)
+            rc = bt_buf_add(out, " ", 1, err);
+        text = hit + mark;
+    }
+    return rc ? rc : bt_buf_add(out, text, (size_t)(end - text), err);
+}
+
+static int unigram_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint64_t count, bool skip,
+                          struct bt_buf *out, struct bt_err *err)
+{
+    bool first = true;
+    int rc = BT_OK;
+
+    for (uint64_t i = 0; i < count && !rc; i++) {
+        size_t size = 0;
+        const char *text = bt_vocab_text(&tok->vocab, ids[i], &size);
+
+        if (!text || (skip && is_skipped(tok, ids[i])))
+            continue;
+        rc = unigram_token(text, size, first, out, err);
+        first = false;
+    }
+    return rc;
+}
+
 int bt_tokenizer_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint64_t count, bool skip_specials,
                         struct bt_buf *out, struct bt_err *err)
 {
@@ -176,6 +210,7 @@ int bt_tokenizer_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint
     if (count == 0)
         return BT_OK;
     int rc = tok->kind == BT_TOKENIZER_BERT ? bert_decode(tok, ids, count, skip_specials, out, err)
+             : tok->kind == BT_TOKENIZER_T5 ? unigram_decode(tok, ids, count, skip_specials, out, err)
                                             : bpe_decode(tok, ids, count, skip_specials, out, err);
 
     if (!rc && out->size > start)

@@ -5,7 +5,7 @@
 
 void bt_text_stats_add(struct bt_text_stats *s, const struct bt_tokenizer *tok, const struct bt_ids *ids)
 {
-    bool bert = bt_tokenizer_kind(tok) == BT_TOKENIZER_BERT;
+    bool has_unknown = bt_tokenizer_kind(tok) != BT_TOKENIZER_OPT;
     int32_t unk = bt_tokenizer_token(tok, BT_TOKEN_UNK);
 
     s->shortest = s->texts == 0 || ids->whole < s->shortest ? ids->whole : s->shortest;
@@ -14,7 +14,7 @@ void bt_text_stats_add(struct bt_text_stats *s, const struct bt_tokenizer *tok, 
     s->texts++;
     s->ids += ids->count;
     s->cut += ids->whole > ids->count;
-    for (uint64_t i = 0; bert && i < ids->count; i++)
+    for (uint64_t i = 0; has_unknown && i < ids->count; i++)
         s->unknown += ids->data[i] == unk;
 }
 

@@ -10,7 +10,7 @@ struct bt_text_stats {
     uint64_t texts, ids, cut, unknown, longest, shortest, lengths[BT_TEXT_LENGTHS];
 };
 
-/* Adds the ids of one text as bt_tokenizer_encode left them. Unknowns are counted for BERT: OPT has none. */
+/* Adds the ids of one text as bt_tokenizer_encode left them. Unknowns are counted for BERT and T5: OPT has none. */
 void bt_text_stats_add(struct bt_text_stats *stats, const struct bt_tokenizer *tok, const struct bt_ids *ids);
 
 /* Appends the head of a table, and a row of it: fields between tabs, lengths before the cut, shares from 0 to 1. */

@@ -31,6 +31,7 @@ void bt_tokenizer_free(struct bt_tokenizer *tok)
         return;
     bt_wordpiece_free(&tok->wordpiece);
     bt_bpe_free(&tok->bpe);
+    bt_unigram_free(&tok->unigram);
     bt_vocab_free(&tok->vocab);
     bt_vocab_free(&tok->specials);
     free(tok);
@@ -70,6 +71,22 @@ static void hash_vocab(struct bt_sha256_state *s, const struct bt_vocab *vocab)
     }
 }
 
+/* Two models with the same scores, rules and normalization give the same ids. */
+static void hash_unigram(struct bt_sha256_state *s, const struct bt_unigram *u)
+{
+    hash_number(s, u->unk);
+    for (int32_t id = 0; id < u->count; id++) {
+        int64_t bits;
+
+        memcpy(&bits, &u->scores[id], sizeof bits);
+        hash_number(s, bits);
+    }
+    hash_number(s, u->rules.collapse | u->rules.strip_right << 1 | u->rules.split_white << 2);
+    hash_number(s, (int64_t)u->charsmap.blob_size);
+    if (u->charsmap.blob_size)
+        bt_sha256_add(s, u->charsmap.blob, u->charsmap.blob_size);
+}
+
 static int hash_all(struct bt_tokenizer *tok, struct bt_err *err)
 {
     static const char lead[] = "bt.tokenizer/1";
@@ -88,6 +105,8 @@ static int hash_all(struct bt_tokenizer *tok, struct bt_err *err)
         hash_number(s, tok->bpe.merges[i].left);
         hash_number(s, tok->bpe.merges[i].right);
     }
+    if (tok->kind == BT_TOKENIZER_T5)
+        hash_unigram(s, &tok->unigram);
     hash_number(s, tok->before_count);
     for (int i = 0; i < tok->before_count; i++)
         hash_number(s, tok->before[i]);
@@ -120,6 +139,10 @@ int bt_tokenizer_seal(struct bt_tokenizer *tok, struct bt_err *err)
         name_token(tok, BT_TOKEN_CLS, "[CLS]");
         name_token(tok, BT_TOKEN_SEP, "[SEP]");
         name_token(tok, BT_TOKEN_MASK, "[MASK]");
+    } else if (tok->kind == BT_TOKENIZER_T5) {
+        name_token(tok, BT_TOKEN_EOS, "</s>");
+        name_token(tok, BT_TOKEN_PAD, "<pad>");
+        tok->token[BT_TOKEN_UNK] = tok->unigram.unk;
     } else {
         name_token(tok, BT_TOKEN_BOS, "</s>");
         name_token(tok, BT_TOKEN_EOS, "</s>");
@@ -165,6 +188,8 @@ static int encode_segment(struct bt_tokenizer *tok, const char *text, size_t siz
 {
     if (tok->kind == BT_TOKENIZER_BERT)
         return bt_wordpiece_encode(&tok->wordpiece, text, size, ids, err);
+    if (tok->kind == BT_TOKENIZER_T5)
+        return bt_unigram_encode(&tok->unigram, text, size, ids, err);
     return bt_bpe_encode(&tok->bpe, text, size, ids, err);
 }
 

@@ -1,9 +1,11 @@
-/* Text to token ids and back: BERT WordPiece and OPT byte-level BPE behind one interface, from the published files.
+/* Text to token ids and back: BERT WordPiece, OPT byte-level BPE and T5 unigram behind one interface, from the published
+ * files.
  *
  *     BERT   [CLS] ids [SEP]     vocab.txt, or tokenizer.json
  *     OPT    </s> ids            a directory with vocab.json and merges.txt, or tokenizer.json
+ *     T5     ids </s>            spiece.model, or tokenizer.json
  *
- * A tokenizer has scratch memory and a cache of its own: one thread at a time. Source: tokenizers.md 1 to 4, 6. */
+ * A tokenizer has scratch memory and a cache of its own: one thread at a time. Source: tokenizers.md 1 to 6. */
 #ifndef BT_TEXT_TOKENIZER_H
 #define BT_TEXT_TOKENIZER_H
 
@@ -17,11 +19,12 @@
 
 struct bt_tokenizer;
 
-/* By what path is: a directory (vocab.json and merges.txt, else vocab.txt, else tokenizer.json), a .json file
- * (tokenizer.json, or vocab.json with merges.txt beside it), any other file a vocab.txt. WordPiece gets "[DEC]", the begin
- * mark of the Q-Former, as an added token with the next free id, unless its files have one.
- * Errors: E_TOK_FILE damage, E_TOK_PATTERN rules that are not built (unigram is one), E_JSON, E_UTF8, E_LIMIT (64 MiB),
- * E_NOINPUT. The caller frees *tok. */
+/* By what path is: a directory (vocab.json and merges.txt, else vocab.txt, else tokenizer.json, else spiece.model), a .json
+ * file (tokenizer.json, or vocab.json with merges.txt beside it), a .model file, any other file a vocab.txt. WordPiece gets
+ * "[DEC]", the begin mark of the Q-Former, as an added token with the next free id, unless its files have one; a .model
+ * gets the 100 marks of T5's masked spans.
+ * Errors: E_TOK_FILE damage, E_TOK_PATTERN rules that are not built, E_JSON, E_UTF8, E_LIMIT (64 MiB), E_NOINPUT. The
+ * caller frees *tok. */
 int bt_tokenizer_load(struct bt_tokenizer **tok, const char *path, struct bt_err *err);
 
 /* The same without "[DEC]", as the P-Former's text was made. */
@@ -32,14 +35,14 @@ int bt_tokenizer_load_bpe(struct bt_tokenizer **tok, const char *vocab_path, con
                           struct bt_err *err);
 void bt_tokenizer_free(struct bt_tokenizer *tok);
 
-enum bt_tokenizer_kind { BT_TOKENIZER_BERT, BT_TOKENIZER_OPT };
+enum bt_tokenizer_kind { BT_TOKENIZER_BERT, BT_TOKENIZER_OPT, BT_TOKENIZER_T5 };
 enum bt_tokenizer_kind bt_tokenizer_kind(const struct bt_tokenizer *tok);
 
 /* Ids from 0 to this minus 1, added tokens included. A model may have more rows than that. */
 int32_t bt_tokenizer_vocab_size(const struct bt_tokenizer *tok);
 
 /* -1 where the tokenizer has none. OPT: BOS, EOS and UNK are all </s>, NEWLINE is what ends a caption. BERT: BOS is [DEC],
- * EOS [SEP]. */
+ * EOS [SEP]. T5: EOS, PAD and UNK. */
 enum bt_token { BT_TOKEN_BOS, BT_TOKEN_EOS, BT_TOKEN_PAD, BT_TOKEN_UNK, BT_TOKEN_CLS, BT_TOKEN_SEP, BT_TOKEN_MASK,
                 BT_TOKEN_NEWLINE, BT_TOKEN_COUNT };
 int32_t bt_tokenizer_token(const struct bt_tokenizer *tok, enum bt_token which);
@@ -48,7 +51,7 @@ int32_t bt_tokenizer_token(const struct bt_tokenizer *tok, enum bt_token which);
 int bt_tokenizer_marks_before(const struct bt_tokenizer *tok);
 int bt_tokenizer_marks_behind(const struct bt_tokenizer *tok);
 
-/* The identity for begin.must: SHA-256 in hex of the entries, merges, special tokens and template, equal for every form of
+/* The identity for begin.must: SHA-256 in hex of the entries, merges, scores, rules, special tokens and template, equal for every form of
  * file that holds the same. Lives as long as tok. */
 const char *bt_tokenizer_hash(const struct bt_tokenizer *tok);
 

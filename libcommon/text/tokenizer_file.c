@@ -1,7 +1,8 @@
-/* Tokenizers from files: vocab.txt, vocab.json with merges.txt, and by path whatever it is. */
+/* Tokenizers from files: vocab.txt, vocab.json with merges.txt, spiece.model, and by path whatever it is. */
 #include <string.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/text/sentencepiece.h"
 #include "libcommon/text/tokenizer_parts.h"
 #include "libcommon/text/unicode.h"
 
@@ -278,9 +279,25 @@ static int load_bert(struct bt_tokenizer **tok, bool dec, const char *path, stru
     return rc;
 }
 
-static int not_built(const char *path, struct bt_err *err)
+static int load_sentencepiece(struct bt_tokenizer **tok, const char *path, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_TOK_PATTERN, "%s: a unigram (T5) tokenizer, which is not built; use BERT or OPT", path);
+    struct bt_tokenizer *made = NULL;
+    char *data = NULL;
+    size_t size = 0;
+    int rc = bt_file_read(path, FILE_MOST, &data, &size, err);
+
+    if (!rc) {
+        rc = bt_tokenizer_from_sentencepiece(&made, data, size, err);
+        if (!rc)
+            rc = bt_tokenizer_seal(made, err);
+        at_path(rc, path, err);
+    }
+    free(data);
+    if (rc)
+        bt_tokenizer_free(made);
+    else
+        *tok = made;
+    return rc;
 }
 
 static int load_folder(struct bt_tokenizer **tok, bool dec, const char *dir, struct bt_err *err)
@@ -303,10 +320,9 @@ static int load_folder(struct bt_tokenizer **tok, bool dec, const char *dir, str
     else if (!rc && json)
         rc = at_path(load_tokenizer_json(tok, dec, json, err), json, err);
     else if (!rc && unigram)
-        rc = not_built(unigram, err);
+        rc = load_sentencepiece(tok, unigram, err);
     else if (!rc)
-        rc = bt_fail(err, BT_ERR_NOINPUT, "%s: neither vocab.json with merges.txt, nor vocab.txt, nor tokenizer.json",
-                     dir);
+        rc = bt_fail(err, BT_ERR_NOINPUT, "%s: neither vocab.json with merges.txt, nor vocab.txt, tokenizer.json or spiece.model", dir);
     free(vocab);
     free(merges);
     free(text);
@@ -320,7 +336,7 @@ static int load(struct bt_tokenizer **tok, bool dec, const char *path, struct bt
     if (bt_path_is_dir(path))
         return load_folder(tok, dec, path, err);
     if (ends_with(path, ".model"))
-        return not_built(path, err);
+        return load_sentencepiece(tok, path, err);
     if (ends_with(path, "vocab.json")) {
         char *merges = bt_format("%.*smerges.txt", (int)(strlen(path) - strlen("vocab.json")), path);
         int rc = merges ? bt_tokenizer_load_bpe(tok, path, merges, err)

@@ -1,13 +1,15 @@
-/* tokenizer.json: the two pipelines that are built, and a refusal by name of everything else. Source: tokenizers.md 6. */
+/* tokenizer.json: the pipelines that are built, and a refusal by name of everything else. Source: tokenizers.md 6. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/base/base64.h"
 #include "libcommon/text/tokenizer_parts.h"
 
 #define MAX_CHARS_MOST 10000
 
 static int unknown(const char *what, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_TOK_PATTERN, "%s: not among the rules that are built; use a BERT or OPT tokenizer", what);
+    return bt_fail(err, BT_ERR_TOK_PATTERN, "%s: not among the rules that are built; use a BERT, OPT or T5 tokenizer", what);
 }
 
 /* ---------------------------------------------------------------- members with a check */
@@ -333,6 +335,170 @@ static int bpe_model(struct bt_tokenizer *tok, const json_t *root, const json_t 
     return rc;
 }
 
+/* ---------------------------------------------------------------- unigram */
+
+/* The charsmap, as the bytes that are to be freed. */
+static int charsmap(const json_t *step, uint8_t **blob, size_t *size, struct bt_err *err)
+{
+    const json_t *text = json_object_get(step, "precompiled_charsmap");
+    size_t length = json_string_length(text);
+
+    if (!json_is_string(text) || *blob)
+        return bt_fail(err, BT_ERR_TOK_FILE, "precompiled_charsmap is not one string; the file is damaged");
+    *blob = bt_alloc(length / 4 * 3, 1, err);
+    if (!*blob)
+        return BT_ERR_MEMORY;
+    if (!bt_base64_decode(json_string_value(text), length, *blob, size))
+        return bt_fail(err, BT_ERR_TOK_FILE, "precompiled_charsmap is not base64; the file is damaged");
+    return BT_OK;
+}
+
+/* Runs of spaces to one, which some files write as what a space becomes. */
+static int replace_step(const json_t *step, struct bt_unigram_rules *rules, struct bt_err *err)
+{
+    const json_t *content = json_object_get(step, "content");
+    int rc = need_text(json_object_get(step, "pattern"), "Regex", " {2,}", false, err);
+
+    rules->collapse = true;
+    if (!rc && json_is_string(content) && strcmp(json_string_value(content), BT_UNIGRAM_SPACE) == 0)
+        return rules->split_white ? unknown("U+2581 from a Replace between words that white space parts", err) : BT_OK;
+    return rc ? rc : need_text(step, "content", " ", false, err);
+}
+
+/* One step of the normalizer; `order` keeps the published order: charsmap, strip, replace. */
+static int normalizer_step(const json_t *step, int *order, struct bt_unigram_rules *rules, uint8_t **blob, size_t *size,
+                           struct bt_err *err)
+{
+    static const char *const types[] = { "Precompiled", "Strip", "Replace" };
+    const char *type = json_string_value(json_object_get(step, "type"));
+    int which = 0, rc = BT_OK;
+
+    while (which < 3 && (!type || strcmp(type, types[which]) != 0))
+        which++;
+    if (which == 3 || which < *order)
+        return unknown(type ? bt_quote_str(type) : "a normalizer without a type", err);
+    *order = which + 1;
+    if (which == 0)
+        return charsmap(step, blob, size, err);
+    if (which == 2)
+        return replace_step(step, rules, err);
+    rules->strip_right = true;
+    rc = need_bool(step, "strip_left", false, false, err);
+    return rc ? rc : need_bool(step, "strip_right", true, false, err);
+}
+
+static int normalizer(const json_t *root, struct bt_unigram_rules *rules, uint8_t **blob, size_t *size,
+                      struct bt_err *err)
+{
+    const json_t *whole, *steps;
+    int order = 0, rc = get_object(root, "normalizer", &whole, err);
+
+    if (rc || !whole)
+        return rc;
+    steps = json_object_get(whole, "normalizers");
+    if (!steps)
+        return normalizer_step(whole, &order, rules, blob, size, err);
+    rc = need_text(whole, "type", "Sequence", false, err);
+    if (!rc && !json_is_array(steps))
+        rc = bt_fail(err, BT_ERR_TOK_FILE, "normalizers is not a list; the file is damaged");
+    for (size_t i = 0; i < json_array_size(steps) && !rc; i++)
+        rc = normalizer_step(json_array_get(steps, i), &order, rules, blob, size, err);
+    return rc;
+}
+
+static int metaspace(const json_t *step, struct bt_err *err)
+{
+    int rc = need_text(step, "type", "Metaspace", false, err);
+
+    if (!rc)
+        rc = need_text(step, "replacement", BT_UNIGRAM_SPACE, false, err);
+    if (!rc)
+        rc = need_bool(step, "add_prefix_space", true, true, err);
+    if (!rc)
+        rc = need_text(step, "prepend_scheme", "always", true, err);
+    return rc ? rc : need_bool(step, "split", true, true, err);
+}
+
+/* Metaspace, or a list of WhitespaceSplit and Metaspace. */
+static int pre_tokenizer(const json_t *root, struct bt_unigram_rules *rules, struct bt_err *err)
+{
+    const json_t *pre, *steps;
+    int rc = get_object(root, "pre_tokenizer", &pre, err);
+
+    if (!rc && !pre)
+        rc = unknown("unigram without a pre_tokenizer", err);
+    if (rc)
+        return rc;
+    steps = json_object_get(pre, "pretokenizers");
+    if (!steps)
+        return metaspace(pre, err);
+    rc = need_text(pre, "type", "Sequence", false, err);
+    if (!rc && json_array_size(steps) != 2)
+        rc = unknown("a list of pre-tokenizers that are not two", err);
+    if (!rc)
+        rc = need_text(json_array_get(steps, 0), "type", "WhitespaceSplit", false, err);
+    rules->split_white = true;
+    return rc ? rc : metaspace(json_array_get(steps, 1), err);
+}
+
+static int unigram_piece(struct bt_tokenizer *tok, const json_t *entry, double *score, struct bt_err *err)
+{
+    const json_t *text = json_array_get(entry, 0), *number = json_array_get(entry, 1);
+
+    if (json_array_size(entry) != 2 || !json_is_string(text) || !json_is_number(number))
+        return bt_fail(err, BT_ERR_TOK_FILE, "piece %d is not a text and a score; the file is damaged", tok->vocab.count);
+    *score = bt_unigram_score(json_number_value(number));
+    return bt_vocab_append(&tok->vocab, json_string_value(text), json_string_length(text), NULL, err);
+}
+
+static int unigram_pieces(struct bt_tokenizer *tok, const json_t *pieces, double **scores, struct bt_err *err)
+{
+    size_t count = json_array_size(pieces);
+    int rc = BT_OK;
+
+    if (!json_is_array(pieces))
+        return bt_fail(err, BT_ERR_TOK_FILE, "the vocabulary is not a list of pieces; the file is damaged");
+    *scores = bt_alloc(count, sizeof **scores, err);
+    if (!*scores)
+        return BT_ERR_MEMORY;
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = unigram_piece(tok, json_array_get(pieces, i), *scores + i, err);
+    tok->model_count = tok->vocab.count;
+    return rc;
+}
+
+static int unigram_model(struct bt_tokenizer *tok, const json_t *root, const json_t *model, struct bt_err *err)
+{
+    struct bt_unigram_rules rules = { 0 };
+    const json_t *decoder, *unk = json_object_get(model, "unk_id");
+    uint8_t *blob = NULL;
+    size_t size = 0;
+    double *scores = NULL;
+    int32_t unk_id = 0;
+    int rc = pre_tokenizer(root, &rules, err);
+
+    if (!rc)
+        rc = normalizer(root, &rules, &blob, &size, err);
+    if (!rc)
+        rc = get_object(root, "decoder", &decoder, err);
+    if (!rc && decoder)
+        rc = metaspace(decoder, err);
+    if (!rc)
+        rc = need_bool(model, "byte_fallback", false, true, err);
+    if (!rc && (!unk || json_is_null(unk)))
+        rc = unknown("unigram without an unknown piece", err);
+    if (!rc)
+        rc = get_id(unk, "unk_id", &unk_id, err);
+    if (!rc)
+        rc = unigram_pieces(tok, json_object_get(model, "vocab"), &scores, err);
+    if (!rc)
+        rc = bt_unigram_init(&tok->unigram, &tok->vocab, scores, unk_id, blob, size, rules, err);
+    else
+        free(scores);
+    free(blob);
+    return rc;
+}
+
 /* ---------------------------------------------------------------- the document */
 
 static int kind_of(const json_t *model, enum bt_tokenizer_kind *kind, struct bt_err *err)
@@ -347,12 +513,15 @@ static int kind_of(const json_t *model, enum bt_tokenizer_kind *kind, struct bt_
         type = "Unigram";
     if (!type)
         return bt_fail(err, BT_ERR_TOK_FILE, "the model does not say of what kind it is; the file is damaged");
-    if (strcmp(type, "Unigram") == 0)
-        return bt_fail(err, BT_ERR_TOK_PATTERN, "a unigram (T5) tokenizer, which is not built; use BERT or OPT");
-    if (strcmp(type, "WordPiece") != 0 && strcmp(type, "BPE") != 0)
-        return bt_fail(err, BT_ERR_TOK_PATTERN, "a model of kind '%s', which is not built; use BERT or OPT",
+    if (strcmp(type, "WordPiece") == 0)
+        *kind = BT_TOKENIZER_BERT;
+    else if (strcmp(type, "BPE") == 0)
+        *kind = BT_TOKENIZER_OPT;
+    else if (strcmp(type, "Unigram") == 0)
+        *kind = BT_TOKENIZER_T5;
+    else
+        return bt_fail(err, BT_ERR_TOK_PATTERN, "a model of kind '%s', which is not built; use BERT, OPT or T5",
                        bt_quote_str(type));
-    *kind = *type == 'W' ? BT_TOKENIZER_BERT : BT_TOKENIZER_OPT;
     return BT_OK;
 }
 
@@ -375,7 +544,9 @@ int bt_tokenizer_from_json(struct bt_tokenizer **out, const json_t *root, struct
     if (!rc)
         rc = bt_tokenizer_new(&tok, kind, err);
     if (!rc)
-        rc = kind == BT_TOKENIZER_BERT ? wordpiece_model(tok, root, model, err) : bpe_model(tok, root, model, err);
+        rc = kind == BT_TOKENIZER_BERT ? wordpiece_model(tok, root, model, err)
+             : kind == BT_TOKENIZER_T5 ? unigram_model(tok, root, model, err)
+                                       : bpe_model(tok, root, model, err);
     if (!rc)
         rc = added_tokens(tok, root, err);
     if (!rc)

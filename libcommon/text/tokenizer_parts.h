@@ -5,6 +5,7 @@
 #include "libcommon/base/json.h"
 #include "libcommon/text/bpe.h"
 #include "libcommon/text/tokenizer.h"
+#include "libcommon/text/unigram.h"
 #include "libcommon/text/vocab.h"
 #include "libcommon/text/wordpiece.h"
 
@@ -18,6 +19,7 @@ struct bt_tokenizer {
     bool special_start[256];  /* bytes with which one begins */
     struct bt_wordpiece wordpiece;
     struct bt_bpe bpe;
+    struct bt_unigram unigram;
     int64_t max_chars;
     int32_t before[BT_TEMPLATE_MAX], behind[BT_TEMPLATE_MAX];
     int before_count, behind_count;

@@ -6,6 +6,7 @@
 
 #define BT_TRAIN_BPE_LEAST 260       /* four marks and 256 bytes */
 #define BT_TRAIN_WORDPIECE_LEAST 200 /* marks at their published places, letters and digits */
+#define BT_TRAIN_UNIGRAM_LEAST 16 /* three marks and some characters */
 
 /* Byte-level BPE in OPT's layout: dir/vocab.json and dir/merges.txt. Ids: <s> <pad> </s> <unk>, the bytes in order, then the
  * results of the merges in order. Each merge is the commonest pair of neighbours (at least twice), among equals the one
@@ -19,5 +20,12 @@ int bt_train_bpe(const struct bt_corpus *corpus, int64_t vocab_size, const char 
  * frequent first, equals in byte order. [DEC] is not in the file: its id is the number of entries. */
 int bt_train_wordpiece(const struct bt_corpus *corpus, int64_t vocab_size, const char *path, bool force, int64_t *made,
                        struct bt_err *err);
+
+/* Unigram as a spiece.model, without a normalization table: <pad> </s> <unk>, then at most vocab_size - 3 pieces, the most
+ * likely first: every character seen (the most frequent, if there are more), and the substrings that expectation
+ * maximization and pruning leave of the commonest. Readers add the 100 marks of T5's masked spans. An empty corpus gives the
+ * marks alone. Source: arXiv:1804.10959, section 3.2; the constants are SentencePiece's. */
+int bt_train_unigram(const struct bt_corpus *corpus, int64_t vocab_size, const char *path, bool force, int64_t *made,
+                     struct bt_err *err);
 
 #endif

@@ -50,15 +50,22 @@ setup() {
     [[ $output == *"vocab.txt: is a Git LFS pointer"* ]]
 }
 
-@test "unigram is refused by name" {
-    echo '{"version":"1.0","model":{"type":"Unigram","unk_id":0,"vocab":[["a",0]]}}' >tokenizer.json
-    mkdir t5
-    touch t5/spiece.model
-    for path in tokenizer.json t5 t5/spiece.model; do
-        run "$tokenize" --text -t "t5=$path" </dev/null
-        [ "$status" = 65 ]
-        [[ $output == *"unigram (T5) tokenizer, which is not built"*"[E_TOK_PATTERN]"* ]]
-    done
+# C32: marks written in the text, unknowns side by side, a model that was learnt here.
+@test "unigram is learnt, written and read" {
+    printf 'a dog runs.\na dog\nthe dogs run\n' >lines.txt
+    "$tokenize" --text --train unigram --vocab-size 30 -i lines.txt -o spiece.model
+    run --separate-stderr bash -euo pipefail -c '"$0" --text -t t5=spiece.model -i lines.txt | "$0" --decode -t t5=spiece.model | cmp - lines.txt' "$tokenize"
+    [ "$status" = 0 ]
+    mkdir t5 && cp spiece.model t5
+    run --separate-stderr "$tokenize" --text -t t5=t5 < <(printf '</s>\n\n{}\n')
+    [ "$status" = 0 ]
+    [ "${lines[0]}" = "1 1" ]
+    [ "${lines[1]}" = "1" ]
+    [[ ${lines[2]} == *" 2 1" ]]
+    head -c 40 spiece.model >cut.model
+    run "$tokenize" --text -t t5=cut.model </dev/null
+    [ "$status" = 65 ]
+    [[ $output == *"cut.model: "*"[E_TOK_FILE]"* ]]
 }
 
 @test "ids and text, there and back" {

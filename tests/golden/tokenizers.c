@@ -44,11 +44,6 @@ static void end(const char *fmt, ...)
     printf("# %d of %d differ\n", wrong, checked);
 }
 
-static void skip(const char *name, const char *feature)
-{
-    printf("ok %d - %s # SKIP %s\n", ++case_count, name, feature);
-}
-
 static void differ(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void differ(const char *fmt, ...)
 {
@@ -250,6 +245,29 @@ static void test_opt(const struct rows *lines, const struct rows *answers, const
     bt_tokenizer_free(tok);
 }
 
+static void test_t5(const struct rows *lines, const struct rows *answers, const char *form)
+{
+    struct bt_tokenizer *tok = load(form, false);
+    struct bt_ids ids = { 0 };
+
+    begin();
+    for (uint64_t n = 0; n < lines->count; n++) {
+        const json_t *row = answers->items[n];
+        int64_t i = number_of(row, "i");
+        size_t size;
+        const char *text = text_of(lines->items[n], "text", &size);
+
+        encode(tok, text, size, 0, &ids);
+        same_ids(&ids, json_object_get(row, "t5"), i, "t5");
+        check_decode(tok, row, "dec_t5", &ids, text, size);
+        encode(tok, text, size, 32, &ids);
+        same_ids(&ids, expected(row, "t5_32", "t5"), i, "t5_32");
+    }
+    end("encode and decode %s", form);
+    bt_ids_free(&ids);
+    bt_tokenizer_free(tok);
+}
+
 /* ---------------------------------------------------------------- batches */
 
 static const struct preset {
@@ -262,6 +280,7 @@ static const struct preset {
     { "bert_dec_longest", "bert", "", false, false, 0, 0 },
     { "opt_nl_right32", "opt", "\n", false, false, 32, 0 },
     { "opt_left32", "opt", "", false, true, 32, 0 },
+    { "t5_longest32", "t5", "", false, false, 32, 0 },
 };
 
 static const json_t *line_numbered(const struct rows *lines, int64_t i)
@@ -327,7 +346,6 @@ static void test_batches(const struct rows *lines)
         end("batches %s", presets[k].name);
         bt_tokenizer_free(tok);
     }
-    skip("batches t5_longest32", "unigram");
     free_rows(&batches);
 }
 
@@ -353,11 +371,12 @@ static void check_decode_row(struct bt_tokenizer *tok, const json_t *row)
 
 static void test_decode(void)
 {
-    static const char *const toks[] = { "bert", "bert_dec", "opt" };
+    static const char *const toks[] = { "bert", "bert_dec", "opt", "t5" };
+    static const char *const forms[] = { "bert", "bert", "opt", "t5" };
     struct rows rows = read_rows("decode");
 
-    for (int t = 0; t < 3; t++) {
-        struct bt_tokenizer *tok = load(t < 2 ? "bert" : "opt", t == 0);
+    for (int t = 0; t < 4; t++) {
+        struct bt_tokenizer *tok = load(forms[t], t == 0);
 
         begin();
         for (uint64_t n = 0; n < rows.count; n++)
@@ -366,7 +385,6 @@ static void test_decode(void)
         end("decode %s", toks[t]);
         bt_tokenizer_free(tok);
     }
-    skip("decode t5", "unigram");
     free_rows(&rows);
 }
 
@@ -420,7 +438,27 @@ static bool ends_with(const char *text, const char *tail)
     return strlen(text) >= strlen(tail) && strcmp(text + strlen(text) - strlen(tail), tail) == 0;
 }
 
-static void test_bad_file(const char *name)
+/* A charsmap whose trie is nonsense may load (bad/README.md), but then every text has to encode or fail in peace. */
+static bool is_harmless(struct bt_tokenizer *tok, const char *name, const struct rows *lines)
+{
+    static const char *const names[] = { "charsmap_jump", "charsmap_pool_offset", "charsmap_random" };
+    struct bt_ids ids = { 0 };
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        found |= strstr(name, names[i]) != NULL;
+    for (uint64_t n = 0; found && tok && n < lines->count; n++) {
+        size_t size;
+        const char *text = text_of(lines->items[n], "text", &size);
+
+        encode(tok, text, size, 0, &ids);
+        checked++;
+    }
+    bt_ids_free(&ids);
+    return found;
+}
+
+static void test_bad_file(const char *name, const struct rows *lines)
 {
     struct bt_tokenizer *tok = NULL;
     struct bt_err err = { 0 };
@@ -429,11 +467,6 @@ static void test_bad_file(const char *name)
     int rc;
 
     snprintf(title, sizeof title, "bad/%s", name);
-    if (strncmp(name, "spm_", 4) == 0 || strncmp(name, "unigram_", 8) == 0) {
-        skip(title, "unigram");
-        free(path);
-        return;
-    }
     if (vocab || ends_with(name, ".merges.txt")) {
         char *partner = bt_format("%s/bad/%s", dir, vocab ? "opt_good.merges.txt" : "opt_good.vocab.json");
 
@@ -446,9 +479,9 @@ static void test_bad_file(const char *name)
     checked++;
     if (good && rc)
         differ("refused: %s", err.text);
-    else if (!good && !rc)
+    else if (!good && !rc && !is_harmless(tok, name, lines))
         differ("loaded, should have been refused");
-    else if (!good && !strstr(err.text, name))
+    else if (rc && !strstr(err.text, name))
         differ("the message does not name the file: %s", err.text);
     end("%s%s%s", title, rc ? ": " : "", rc ? bt_status_name(rc) : "");
     bt_tokenizer_free(tok);
@@ -473,19 +506,20 @@ int main(int argc, char **argv)
     test_bert(&lines, &answers, "bert/tokenizer.json");
     test_opt(&lines, &answers, "opt/vocab.json");
     test_opt(&lines, &answers, "opt/tokenizer.json");
-    skip("encode and decode t5/spiece.model", "unigram");
-    skip("encode and decode t5/tokenizer.json", "unigram");
+    test_t5(&lines, &answers, "t5/spiece.model");
+    test_t5(&lines, &answers, "t5/tokenizer.json");
     test_batches(&lines);
     test_decode();
     test_clean();
     test_identity("bert", "bert/vocab.txt", "bert/tokenizer.json");
     test_identity("opt", "opt", "opt/tokenizer.json");
+    test_identity("t5", "t5/spiece.model", "t5/tokenizer.json");
 
     char *bad = bt_format("%s/bad", dir);
     int count = scandir(bad, &names, is_file, alphasort);
     need(count > 0, "no folder of bad files");
     for (int i = 0; i < count; i++) {
-        test_bad_file(names[i]->d_name);
+        test_bad_file(names[i]->d_name, &lines);
         free(names[i]);
     }
     free(names);

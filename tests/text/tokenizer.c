@@ -227,8 +227,8 @@ static void test_refusals(void)
 
     CHECK_INT(bt_tokenizer_load(&tok, scratch("missing.txt"), &err), BT_ERR_NOINPUT);
     bt_err_clear(&err);
-    CHECK_INT(bt_tokenizer_load(&tok, scratch_text("spiece.model", "x"), &err), BT_ERR_TOK_PATTERN);
-    CHECK(strstr(err.text, "unigram") != NULL);
+    CHECK_INT(bt_tokenizer_load(&tok, scratch_text("spiece.model", "x"), &err), BT_ERR_TOK_FILE);
+    CHECK(strstr(err.text, "spiece.model: ") != NULL);
     bt_err_clear(&err);
     scratch_text("opt/merges.txt", "#version: 0.2\n\xC4\xA0 d");
     CHECK_INT(bt_tokenizer_load(&tok, scratch("opt"), &err), BT_ERR_TOK_FILE);

@@ -185,6 +185,70 @@ static void test_sizes(void)
     bt_corpus_free(&corpus);
 }
 
+static void train_unigram(bool backwards, int64_t size, const char *name, int64_t want)
+{
+    struct bt_corpus corpus;
+    struct bt_err err = { 0 };
+    int64_t made = 0;
+
+    fill(&corpus, BT_TOKENIZER_T5, text, 6, backwards);
+    CHECK_OK(bt_train_unigram(&corpus, size, scratch(name), true, &made, &err), &err);
+    CHECK_INT(made, want);
+    bt_corpus_free(&corpus);
+}
+
+/* Every character is kept, every text comes back, and the order of the lines is no matter. */
+static void test_unigram(void)
+{
+    struct bt_tokenizer *tok = NULL;
+    struct bt_ids ids = { 0 };
+    struct bt_err err = { 0 };
+    char *one, *two;
+    size_t one_size = 0, two_size = 0;
+
+    train_unigram(false, 34, "one.model", 34);
+    train_unigram(true, 34, "two.model", 34);
+    CHECK_OK(bt_file_read(scratch("one.model"), 1 << 20, &one, &one_size, &err), &err);
+    CHECK_OK(bt_file_read(scratch("two.model"), 1 << 20, &two, &two_size, &err), &err);
+    CHECK(one_size == two_size && memcmp(one, two, one_size) == 0);
+    free(one);
+    free(two);
+
+    CHECK_OK(bt_tokenizer_load(&tok, scratch("one.model"), &err), &err);
+    for (int i = 0; i < 6; i++) {
+        struct bt_buf out = { 0 };
+
+        CHECK_OK(bt_tokenizer_encode(tok, text[i], strlen(text[i]), true, 0, &ids, &err), &err);
+        for (uint64_t k = 0; k < ids.count; k++)
+            CHECK(ids.data[k] != 2);
+        CHECK_OK(bt_tokenizer_decode(tok, ids.data, ids.count, true, &out, &err), &err);
+        CHECK_STR(out.data, text[i]);
+        bt_buf_free(&out);
+    }
+    /* What occurs most is a piece of its own: "a" of six lines' words, and the end mark. */
+    CHECK_OK(bt_tokenizer_encode(tok, "a", 1, true, 0, &ids, &err), &err);
+    CHECK_INT(ids.count, 2);
+    bt_ids_free(&ids);
+    bt_tokenizer_free(tok);
+}
+
+/* Fewer entries than characters: the rarest are unknown. An empty corpus: the marks. */
+static void test_unigram_sizes(void)
+{
+    struct bt_corpus corpus;
+    struct bt_err err = { 0 };
+    int64_t made = 0;
+
+    train_unigram(false, 16, "few.model", 16);
+    fill(&corpus, BT_TOKENIZER_T5, text, 0, false);
+    CHECK_OK(bt_train_unigram(&corpus, 100, scratch("none.model"), true, &made, &err), &err);
+    CHECK_INT(made, 3);
+    CHECK_INT(bt_train_unigram(&corpus, 15, scratch("none.model"), true, &made, &err), BT_ERR_USAGE);
+    bt_err_clear(&err);
+    CHECK_INT(bt_train_unigram(&corpus, 100, scratch("none.model"), false, &made, &err), BT_ERR_EXISTS);
+    bt_corpus_free(&corpus);
+}
+
 int main(void)
 {
     scratch_begin();
@@ -195,6 +259,8 @@ int main(void)
     RUN(test_round_trip);
     RUN(test_wordpiece);
     RUN(test_sizes);
+    RUN(test_unigram);
+    RUN(test_unigram_sizes);
     scratch_end();
     return test_end();
 }
