@@ -196,10 +196,10 @@ static int report(struct bt_scoring *s, const struct system *y, const uint64_t *
                              .references_key = "references",
                              .total_key = "images",
                              .total = scores->count };
-    if (!s->o->spice)
-        r->skipped[skipped++] = "SPICE skipped: name its jar with --spice";
     if (!s->meteor)
         r->skipped[skipped++] = BT_METEOR_SKIPPED;
+    if (!s->o->spice)
+        r->skipped[skipped++] = "SPICE skipped: name its jar with --spice";
     int rc = make_rows(s, scores, y->spice, true, &r->top, err);
     if (!rc)
         rc = bt_buf_printf(&s->signature, err, "bt-score|metric:BLEU+%sROUGE+CIDEr%s|tok:%s", s->meteor ? "METEOR+" : "",

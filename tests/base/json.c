@@ -280,39 +280,6 @@ static void test_array_refusals(void)
 }
 
 /* Every beginning of a good file is refused. */
-/* The values of all members added up as "key=value " in order; the file's own verdict. */
-static int join_members(const char *text, char *out, struct bt_err *err)
-{
-    struct bt_json_array *members = NULL;
-    const char *key;
-    json_t *value;
-    int rc = bt_json_members_open(&members, scratch_text("members.json", text), err);
-
-    *out = 0;
-    while (!rc && !(rc = bt_json_members_next(members, &key, &value, err))) {
-        sprintf(out + strlen(out), "%s=%lld ", key, (long long)json_integer_value(value));
-        json_decref(value);
-    }
-    bt_json_array_close(members);
-    return rc;
-}
-
-static void test_object_members(void)
-{
-    static const char *const bad[] = { "", "[]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{\"a\":1}x", "{a:1}", "{1:1}" };
-    struct bt_err err = { 0 };
-    char out[200];
-
-    CHECK_INT(join_members(" {\"01\" : 5,\n\"1\":-6, \"\\u0078\":7}\n", out, &err), BT_END);
-    CHECK_STR(out, "01=5 1=-6 x=7 ");
-    CHECK_INT(join_members("{}", out, &err), BT_END);
-    CHECK_STR(out, "");
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        bt_err_clear(&err);
-        CHECK_INT(join_members(bad[i], out, &err), BT_ERR_JSON);
-    }
-}
-
 static void test_array_prefixes(void)
 {
     static const char text[] = "{\"a\":{\"b\":[1,\"\\u00e9\"]},\"x\":[{\"k\":-1.5e3},2],\"z\":[true,null]}";
@@ -577,7 +544,6 @@ int main(void)
     RUN(test_members);
     RUN(test_array);
     RUN(test_array_refusals);
-    RUN(test_object_members);
     RUN(test_array_prefixes);
     RUN(test_array_lines);
     RUN(test_array_nesting);

@@ -7,6 +7,7 @@ cat=$BT_BUILD/bin/bt-cat
 
 # The field cases' caps-3: the results are the first reference of each image.
 setup() {
+    unset BT_METEOR
     cd "$BATS_TEST_TMPDIR"
     cat >refs.json <<'END'
 {"images": [{"id": 1}, {"id": 2}, {"id": 3}], "annotations": [
@@ -57,7 +58,8 @@ refused() {
     [ "${lines[6]}" = "CIDEr            5.827" ]
     [ "${lines[7]}" = "exact            1.000" ]
     [ "${lines[8]}" = "agg_metrics      6.827" ]
-    [ "${lines[9]}" = "SPICE skipped: name its jar with --spice" ]
+    [[ ${lines[9]} == "METEOR skipped: "* ]]
+    [ "${lines[10]}" = "SPICE skipped: name its jar with --spice" ]
     [[ ${lines[11]} =~ ^'bt-score|metric:BLEU+ROUGE+CIDEr|tok:ptb|refs:2|n:3|data:'[0-9a-f]{16}'|v:' ]]
     [ "$stderr" = "" ]
 }
@@ -460,6 +462,20 @@ END
     refused 65 "image_id is neither a whole number nor a string" "$score" --refs many.json half.json
     echo '[7]' >seven.json
     refused 65 "seven.json: record 1: no image_id" "$score" --refs many.json seven.json
+}
+
+@test "--tokenizer: the official one takes punctuation away, words leaves it" {
+    jq -c 'map(.caption += ".")' results.json >dots.json
+    "$score" --refs refs.json --json dots.json | jq -e '.exact == 1 and (.signature | contains("|tok:ptb|"))'
+    "$score" --tokenizer words --refs refs.json --json dots.json | jq -e '.exact == 0 and (.signature | contains("|tok:words|"))'
+    refused 64 "--tokenizer: not for 'bt-score vqa'" "$score" vqa --tokenizer words results.json
+}
+
+@test "METEOR: of words and stems alone under its own name, of data by their hash" {
+    "$score" --meteor stem --refs refs.json --json results.json | jq -e '.METEOR_stem == 1 and (.signature | contains("BLEU+METEOR+ROUGE+CIDEr|tok:ptb|meteor:1.5:stem|"))'
+    "$score" --meteor "$golden/meteor_own" --refs refs.json --bootstrap 50 --json results.json >out.json
+    jq -e '.METEOR == 1 and .intervals.METEOR == [1, 1] and (.signature | test("[|]meteor:1.5:[0-9a-f]+[|]"))' out.json
+    refused 66 "none.jar" "$score" --meteor none.jar --refs refs.json results.json
 }
 
 @test "usage" {
