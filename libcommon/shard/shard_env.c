@@ -12,6 +12,7 @@
 #include "libcommon/shard/pages.h"
 #include "libcommon/shard/shard_private.h"
 #include "libcommon/stream/bytes.h"
+#include "libcommon/stream/record_private.h"
 #include "libcommon/stream/walk.h"
 
 int bt_shard_fail(const struct bt_shard_env *e, int status, struct bt_err *err)
@@ -73,12 +74,11 @@ static int open_checked(struct bt_shard_env *e, const char *path, bool finished,
     return rc;
 }
 
-static int check_same_file(const struct bt_shard_env *e, const struct stat *checked, struct bt_err *err)
+static int check_same_file(struct bt_shard_env *e, const struct stat *checked, struct bt_err *err)
 {
     struct stat st;
-    int fd = -1;
 
-    if (mdb_env_get_fd(e->env, &fd) == 0 && fstat(fd, &st) == 0 && st.st_dev == checked->st_dev &&
+    if (mdb_env_get_fd(e->env, &e->fd) == 0 && fstat(e->fd, &st) == 0 && st.st_dev == checked->st_dev &&
         st.st_ino == checked->st_ino)
         return BT_OK;
     return bt_fail(err, BT_ERR_SHARD, "%s: another file took its place while it was opened; run again",
@@ -249,38 +249,72 @@ static int open_value(const struct bt_shard_env *e, const MDB_val *key, const MD
     return BT_OK;
 }
 
-static int get_value(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
-                     bool is_record, struct bt_buf *space, const void **body, size_t *size,
-                     struct bt_err *err)
+int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
+                 struct bt_buf *space, const void **body, size_t *size, struct bt_err *err)
 {
     MDB_val k = { key_size, (void *)(uintptr_t)key }, v;
     int status = mdb_get(txn, e->dbi, &k, &v);
 
     if (status == MDB_NOTFOUND)
         return BT_END;
-    return status ? bt_shard_fail(e, status, err) : open_value(e, &k, &v, is_record, space, body, size, err);
+    return status ? bt_shard_fail(e, status, err) : open_value(e, &k, &v, false, space, body, size, err);
 }
 
-int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
-                 struct bt_buf *space, const void **body, size_t *size, struct bt_err *err)
+/* A value that fills pages of its own is read, not touched in the map: one call costs less than a fault for
+ * every few pages. It is in the record's room then. */
+static int fetch(const struct bt_shard_env *e, MDB_val *value, struct bt_record *rec, struct bt_err *err)
 {
-    return get_value(e, txn, key, key_size, false, space, body, size, err);
+    off_t at = (const char *)value->mv_data - (const char *)e->mapped;
+    char *room = bt_record_room(rec, value->mv_size, err);
+
+    if (!room)
+        return BT_ERR_MEMORY;
+    for (size_t done = 0; done < value->mv_size;) {
+        ssize_t n = pread(e->fd, room + done, value->mv_size - done, at + (off_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? bt_fail_errno(err, errno, 0, e->path, "check the disk, and run again")
+                         : bt_fail(err, BT_ERR_IO, "%s: was cut while it was read; fetch it again", e->path);
+        done += (size_t)n;
+    }
+    value->mv_data = room;
+    return BT_OK;
+}
+
+static int get_record(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
+                      struct bt_buf *space, struct bt_record *rec, struct bt_err *err)
+{
+    MDB_val k = { key_size, (void *)(uintptr_t)key }, v;
+    const void *body = NULL;
+    size_t size = 0;
+    int rc = BT_OK, status = mdb_get(txn, e->dbi, &k, &v);
+    bool large = !status && e->mapped && v.mv_size > BT_PAGE_SMALLEST;
+
+    if (status)
+        return status == MDB_NOTFOUND ? BT_END : bt_shard_fail(e, status, err);
+    if (large)
+        rc = fetch(e, &v, rec, err);
+    if (!rc)
+        rc = open_value(e, &k, &v, true, space, &body, &size, err);
+    if (rc)
+        return rc;
+    if (large && body == (const char *)v.mv_data + BT_VALUE_HEAD)
+        return bt_record_decode_room(rec, BT_VALUE_HEAD, size, err);
+    return bt_record_decode(rec, body, size, err);
 }
 
 int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t key_size, struct bt_record *rec,
                         struct bt_err *err)
 {
     struct bt_buf space = { 0 };
-    const void *body;
-    size_t size;
     MDB_txn *txn;
     int status = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
 
     if (status)
         return bt_shard_fail(e, status, err);
-    int rc = get_value(e, txn, key, key_size, true, &space, &body, &size, err);
-    if (!rc)
-        rc = bt_record_decode(rec, body, size, err);
+    int rc = get_record(e, txn, key, key_size, &space, rec, err);
     if (rc && rc != BT_END)
         bt_context(err, "%s", e->path);
     mdb_txn_abort(txn);

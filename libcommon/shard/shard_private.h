@@ -33,7 +33,8 @@ struct bt_shard_env {
     char *path;
     struct bt_structure structure; /* of the file when it was opened */
     struct bt_buf dict;            /* for values of format 2 */
-    const void *mapped;
+    const void *mapped;            /* of a finished shard: where its file begins, and */
+    int fd;                        /* liblmdb's descriptor of it */
 };
 /* A finished shard, read-only and without locks, after the check of structure.h. */
 int bt_shard_env_read(struct bt_shard_env *e, const char *path, struct bt_err *err);

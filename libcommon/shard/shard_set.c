@@ -325,9 +325,9 @@ int bt_shard_set_verify(struct bt_shard_set *s, struct bt_err *err)
         struct bt_shard_info info = { .n = 0 };
         char *path = shard_path(s, k);
 
-        rc = path ? open_shard(s, k, err) : no_memory(s->dir, err);
+        rc = path ? take(s, k, err) : no_memory(s->dir, err);
         if (!rc)
-            bt_shard_env_close(&s->shards[k].e);
+            give_back(s, k);
         if (!rc)
             rc = bt_shard_describe(path, &info, err);
         if (!rc && want->sha256[0] && strcmp(info.sha256, want->sha256) != 0)

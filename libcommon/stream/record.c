@@ -71,16 +71,12 @@ static int unpack(struct bt_record *rec, const char *data, size_t size, msgpack_
     return BT_OK;
 }
 
-int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struct bt_err *err)
+/* Fields of a body that has been walked, and lies in rec->body. */
+static int take_fields(struct bt_record *rec, const char *body, size_t size, struct bt_err *err)
 {
     msgpack_object root;
+    int rc = unpack(rec, body, size, &root, err);
 
-    bt_record_clear(rec);
-    int rc = bt_walk(body, size, err);
-    if (!rc)
-        rc = bt_buf_add(&rec->body, body, size, err);
-    if (!rc)
-        rc = unpack(rec, rec->body.data, size, &root, err);
     if (!rc && root.type != MSGPACK_OBJECT_MAP)
         rc = bt_fail(err, BT_ERR_BT_BODY,
                      "the body is not a map; the data is damaged or was not written by bt");
@@ -95,6 +91,28 @@ int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struc
     }
     rec->count = root.via.map.size;
     return BT_OK;
+}
+
+int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struct bt_err *err)
+{
+    bt_record_clear(rec);
+    int rc = bt_walk(body, size, err);
+    if (!rc)
+        rc = bt_buf_add(&rec->body, body, size, err);
+    return rc ? rc : take_fields(rec, rec->body.data, size, err);
+}
+
+char *bt_record_room(struct bt_record *rec, size_t size, struct bt_err *err)
+{
+    bt_record_clear(rec);
+    return bt_grow(&rec->body.data, &rec->body.capacity, size, 1, err) ? NULL : rec->body.data;
+}
+
+int bt_record_decode_room(struct bt_record *rec, size_t offset, size_t size, struct bt_err *err)
+{
+    int rc = bt_walk(rec->body.data + offset, size, err);
+
+    return rc ? rc : take_fields(rec, rec->body.data + offset, size, err);
 }
 
 /* ---- writing ---- */
