@@ -223,12 +223,11 @@ struct table {
     struct bt_paraphrases *into;
     const struct bt_meteor_words *words;
     const struct sieve *sieve;
-    uint8_t phrase_sides;                /* of the phrase of the last group */
-    char phrase[256];                    /* which often comes again */
-    size_t phrase_size;                  /* 0: none, or a longer one */
+    uint8_t phrase_sides; /* of the phrase of the last group, */
+    char phrase[256];     /* which often comes again */
+    size_t phrase_size;   /* 0: none, or a longer one */
 };
 
-/* Whether the phrase is the same as in the group before; otherwise it is noted. */
 static void note_phrase(struct table *t, struct bt_text phrase)
 {
     if (t->phrase_size > 0 && phrase.size == t->phrase_size && memcmp(phrase.data, t->phrase, phrase.size) == 0)
@@ -272,7 +271,7 @@ static int read_piece(struct table *t, const char *data, size_t size, size_t *us
 
 static int read_table(struct table *t, struct bt_gunzip *gunzip, const char *place, struct bt_err *err)
 {
-    char rest[BT_GUNZIP_ROOM], *data;
+    char rest[BT_GUNZIP_ROOM + 1], *data;
     size_t rest_size = 0, size, used;
     int rc;
     while ((rc = bt_gunzip_next(gunzip, &data, &size, err)) == BT_OK) {
@@ -280,7 +279,7 @@ static int read_table(struct table *t, struct bt_gunzip *gunzip, const char *pla
         data -= rest_size;
         size += rest_size;
         rc = read_piece(t, data, size, &used, err);
-        if (!rc && size - used > sizeof rest)
+        if (!rc && size - used > BT_GUNZIP_ROOM)
             rc = bt_fail(err, BT_ERR_LIMIT, "%s: a line of more than 64 KiB; get it again", place);
         if (rc)
             return rc;
@@ -289,14 +288,14 @@ static int read_table(struct table *t, struct bt_gunzip *gunzip, const char *pla
     }
     if (rc != BT_END)
         return rc;
-    /* The last line may lack its end. */
-    if (rest_size > 0 && rest_size < sizeof rest) {
-        rest[rest_size] = '\n';
-        rc = read_piece(t, rest, rest_size + 1, &used, err);
-        if (!(rc && rc != BT_END) && used == 0)
-            return bt_fail(err, BT_ERR_INPUT, "%s: the last group has less than three lines; get it again", place);
-    }
-    return rc == BT_END ? BT_OK : rc;
+    if (rest_size == 0)
+        return BT_OK;
+    if (rest[rest_size - 1] != '\n') /* the last line may lack its end */
+        rest[rest_size++] = '\n';
+    rc = read_piece(t, rest, rest_size, &used, err);
+    if (!rc && used < rest_size)
+        rc = bt_fail(err, BT_ERR_INPUT, "%s: the last group has less than three lines; get it again", place);
+    return rc;
 }
 
 /* By phrase, in the order in which they came. */
