@@ -19,3 +19,7 @@ check-golden: $(GOLDEN_BINS)  ## run every golden case under GOLDEN=DIR, a line 
 
 check-deps:
 	@sh mk/deps.sh $(DEB_ALL)
+
+# Byte by byte beside the reference implementations, which these fetch themselves; on demand. See tests/parity/README.md.
+parity-%: all
+	@bash tests/parity/$*.sh $(abspath $(B))
