@@ -156,6 +156,16 @@ static int take_value(struct bt_json_array *a, json_t **value, struct bt_err *er
     return BT_OK;
 }
 
+/* Takes the value when it is a plain object that is here as a whole. */
+static bool take_flat(struct bt_json_array *a, struct bt_json_flat *flat)
+{
+    if (!bt_json_flat(flat, a->in.data + a->in.begin, a->in.end - a->in.begin))
+        return false;
+    a->value_line = a->line;
+    consume(a, flat->size);
+    return true;
+}
+
 /* Between the values of an array or object that `close` ends: BT_END when it ended. */
 static int next_value(struct bt_json_array *a, char close, struct bt_err *err)
 {
@@ -196,6 +206,7 @@ static int take_key(struct bt_json_array *a, json_t **key, struct bt_err *err)
 /* Checks the values of an array or object one by one and forgets them; other values as a whole. */
 static int skip_value(struct bt_json_array *a, struct bt_err *err)
 {
+    struct bt_json_flat flat;
     json_t *key, *value;
     char c, close;
     int rc = peek(a, &c, err);
@@ -218,7 +229,7 @@ static int skip_value(struct bt_json_array *a, struct bt_err *err)
             if (!rc)
                 json_decref(key);
         }
-        if (!rc) {
+        if (!rc && !take_flat(a, &flat)) {
             rc = take_value(a, &value, err);
             if (!rc)
                 json_decref(value);
@@ -322,14 +333,17 @@ int bt_json_array_open(struct bt_json_array **array, const char *path, const cha
     return open_file(array, path, member, find_array, err);
 }
 
-int bt_json_array_next(struct bt_json_array *a, json_t **element, struct bt_err *err)
+/* `flat` may be NULL. */
+static int next_element(struct bt_json_array *a, struct bt_json_flat *flat, json_t **element, struct bt_err *err)
 {
     int rc;
 
     if (a->done)
         return BT_END;
     rc = next_value(a, ']', err);
-    if (!rc)
+    if (!rc && flat && take_flat(a, flat))
+        *element = NULL;
+    else if (!rc)
         rc = take_value(a, element, err);
     if (!rc)
         a->count++;
@@ -339,6 +353,17 @@ int bt_json_array_next(struct bt_json_array *a, json_t **element, struct bt_err 
         return rc ? rc : BT_END;
     }
     return rc;
+}
+
+int bt_json_array_next(struct bt_json_array *a, json_t **element, struct bt_err *err)
+{
+    return next_element(a, NULL, element, err);
+}
+
+int bt_json_array_next_flat(struct bt_json_array *a, struct bt_json_flat *flat, json_t **element,
+                            struct bt_err *err)
+{
+    return next_element(a, flat, element, err);
 }
 
 static int begin_object(struct bt_json_array *a, struct bt_err *err)

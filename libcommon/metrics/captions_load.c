@@ -5,62 +5,88 @@
 #include "libcommon/metrics/input.h"
 #include "libcommon/stream/stream.h"
 
-/* One element of an array of a JSON file. */
-typedef int element_function(struct bt_captions *set, const json_t *element, struct bt_buf *id,
-                             struct bt_err *err);
+/* What an array of a JSON file holds, and what is done with each element; without `wants_caption` the caption
+ * is empty. */
+struct element_kind {
+    const char *member, *id_key;
+    bool wants_caption;
+    int (*apply)(struct bt_captions *set, struct bt_text id, struct bt_text caption, struct bt_err *err);
+};
 
-static int for_each_element(struct bt_captions *set, const char *path, const char *member,
-                            element_function *apply, uint64_t *count, struct bt_err *err)
+static int apply_image(struct bt_captions *set, struct bt_text id, struct bt_text caption, struct bt_err *err)
+{
+    (void)caption;
+    return bt_captions_image(set, id, err);
+}
+
+static const struct element_kind image_kind = { "images", "id", false, apply_image };
+static const struct element_kind reference_kind = { "annotations", "image_id", true, bt_captions_reference };
+static const struct element_kind result_kind = { NULL, "image_id", true, bt_captions_result };
+
+static int read_json(const json_t *object, const struct element_kind *kind, struct bt_buf *id,
+                     struct bt_text *caption, struct bt_err *err)
+{
+    bool found = false;
+    int rc = bt_input_json_id(object, kind->id_key, id, err);
+    if (!rc && kind->wants_caption)
+        rc = bt_input_json_text(object, "caption", caption, &found, err);
+    if (!rc && kind->wants_caption && !found)
+        rc = bt_fail(err, BT_ERR_INPUT, "no caption");
+    return rc;
+}
+
+/* The same from a plain object: false when something is missing or of another kind, for the above to say. */
+static bool read_flat(const struct bt_json_flat *flat, const struct element_kind *kind, struct bt_buf *id,
+                      struct bt_text *caption)
+{
+    const struct bt_json_member *number = bt_json_flat_find(flat, kind->id_key, strlen(kind->id_key));
+    const struct bt_json_member *text = bt_json_flat_find(flat, "caption", strlen("caption"));
+    id->size = 0;
+    if (!number || number->is_string || (kind->wants_caption && (!text || !text->is_string)))
+        return false;
+    if (kind->wants_caption)
+        *caption = (struct bt_text){ text->text, text->size };
+    return bt_buf_add(id, number->text, number->size, NULL) == BT_OK;
+}
+
+/* `element` is NULL for a plain object. */
+static int take_element(struct bt_captions *set, const struct bt_json_flat *flat, json_t *element,
+                        const struct element_kind *kind, struct bt_buf *id, struct bt_err *err)
+{
+    struct bt_text caption = { "", 0 };
+    int rc = BT_OK;
+    if (element || !read_flat(flat, kind, id, &caption)) {
+        if (!element)
+            rc = bt_json_parse(&element, "element", flat->text, flat->size, err);
+        if (!rc)
+            rc = read_json(element, kind, id, &caption, err);
+    }
+    if (!rc)
+        rc = kind->apply(set, bt_buf_text(id), caption, err);
+    json_decref(element);
+    return rc;
+}
+
+static int for_each_element(struct bt_captions *set, const char *path, const struct element_kind *kind,
+                            uint64_t *count, struct bt_err *err)
 {
     struct bt_json_array *array = NULL;
+    struct bt_json_flat flat;
     struct bt_buf id = { 0 };
     json_t *element = NULL;
 
     *count = 0;
-    int rc = bt_json_array_open(&array, path, member, err);
-    while (!rc && (rc = bt_json_array_next(array, &element, err)) == BT_OK) {
-        rc = apply(set, element, &id, err);
-        json_decref(element);
+    int rc = bt_json_array_open(&array, path, kind->member, err);
+    while (!rc && (rc = bt_json_array_next_flat(array, &flat, &element, err)) == BT_OK) {
+        rc = take_element(set, &flat, element, kind, &id, err);
         ++*count;
         if (rc)
-            bt_context(err, "%s: %s %llu", bt_input_name(path), member ? member : "record",
+            bt_context(err, "%s: %s %llu", bt_input_name(path), kind->member ? kind->member : "record",
                        (unsigned long long)*count);
     }
     bt_json_array_close(array);
     bt_buf_free(&id);
     return rc == BT_END ? BT_OK : rc;
-}
-
-static int json_image(struct bt_captions *set, const json_t *image, struct bt_buf *id, struct bt_err *err)
-{
-    int rc = bt_input_json_id(image, "id", id, err);
-    return rc ? rc : bt_captions_image(set, bt_buf_text(id), err);
-}
-
-static int json_caption(const json_t *object, struct bt_buf *id, struct bt_text *caption, struct bt_err *err)
-{
-    bool found = false;
-    int rc = bt_input_json_id(object, "image_id", id, err);
-    if (!rc)
-        rc = bt_input_json_text(object, "caption", caption, &found, err);
-    if (!rc && !found)
-        rc = bt_fail(err, BT_ERR_INPUT, "no caption");
-    return rc;
-}
-
-static int json_reference(struct bt_captions *set, const json_t *annotation, struct bt_buf *id,
-                          struct bt_err *err)
-{
-    struct bt_text caption;
-    int rc = json_caption(annotation, id, &caption, err);
-    return rc ? rc : bt_captions_reference(set, bt_buf_text(id), caption, err);
-}
-
-static int json_result(struct bt_captions *set, const json_t *result, struct bt_buf *id, struct bt_err *err)
-{
-    struct bt_text caption;
-    int rc = json_caption(result, id, &caption, err);
-    return rc ? rc : bt_captions_result(set, bt_buf_text(id), caption, err);
 }
 
 /* The record's `captions`, all references of the image `id`. */
@@ -133,7 +159,7 @@ int bt_captions_load_images(struct bt_captions *set, const char *path, struct bt
     if (kind == BT_INPUT_RECORDS)
         rc = load_records(set, path, IMAGES, err);
     else if (kind == BT_INPUT_OBJECT)
-        rc = for_each_element(set, path, "images", json_image, &count, err);
+        rc = for_each_element(set, path, &image_kind, &count, err);
     else
         rc = bt_fail(err, BT_ERR_INPUT, "%s: neither records nor an object with images", bt_input_name(path));
     if (!rc && bt_join_count(bt_captions_join(set)) == 0)
@@ -156,9 +182,9 @@ int bt_captions_load_references(struct bt_captions *set, const char *path, struc
     else if (strcmp(path, "-") == 0)
         rc = bt_fail(err, BT_ERR_USAGE, "stdin: captions JSON is read twice; give it as a file");
     else
-        rc = for_each_element(set, path, "images", json_image, &count, err);
+        rc = for_each_element(set, path, &image_kind, &count, err);
     if (!rc && kind == BT_INPUT_OBJECT)
-        rc = for_each_element(set, path, "annotations", json_reference, &count, err);
+        rc = for_each_element(set, path, &reference_kind, &count, err);
     if (!rc && bt_join_count(bt_captions_join(set)) == 0)
         rc = bt_fail(err, BT_ERR_INPUT, "%s: no images; nothing can be scored", bt_input_name(path));
     return rc;
@@ -181,7 +207,7 @@ int bt_captions_load_results(struct bt_captions *set, const char *path, bool own
     if (own_references)
         return bt_fail(err, BT_ERR_USAGE, "%s: holds no references; give them with --refs",
                        bt_input_name(path));
-    rc = for_each_element(set, path, NULL, json_result, &count, err);
+    rc = for_each_element(set, path, &result_kind, &count, err);
     if (!rc && count == 0)
         rc = bt_fail(err, BT_ERR_INPUT, "%s: no results; the array is empty", bt_input_name(path));
     return rc;

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "libcommon/metrics/ptb_automaton.h"
+#include "libcommon/metrics/ptb_lower.h"
 #include "libcommon/metrics/ptb_rules.h"
-#include "libcommon/text/clean.h"
 #include "libcommon/text/unicode.h"
 
 #define MAX_UNIT_BYTES 5 /* of output for one code unit: "-LRB-", "cents" */
@@ -175,7 +175,8 @@ static size_t match_end(struct bt_ptb *ptb, const struct stream *s, int rule, si
 
 /* ---------------------------------------------------------------- the text of a token */
 
-/* What is written for one code unit, or for an entity in the place of one. */
+/* What is written for one code unit, or for an entity in the place of one. As published, &amp; counts in
+ * either case, the quotes only in lower case. */
 struct replacement {
     uint16_t unit;
     const char *entity, *text;
@@ -216,8 +217,9 @@ static const struct replacement *const replacements[] = {
 
 static bool begins_with(const uint16_t *units, size_t count, const char *entity)
 {
+    const uint16_t fold = strcmp(entity, "&amp;") == 0 ? 0x20 : 0;
     size_t i = 0;
-    while (entity[i] && i < count && (units[i] == (unsigned char)entity[i] || (units[i] | 0x20) == entity[i]))
+    while (entity[i] && i < count && (units[i] | fold) == (entity[i] | fold))
         i++;
     return entity[i] == '\0';
 }
@@ -265,20 +267,6 @@ static size_t write_token(char *to, const struct bt_ptb_rule *rule, const uint16
     return size;
 }
 
-/* Appends a text in lower case. */
-static int put_lower(struct bt_buf *out, const char *text, size_t size, struct bt_err *err)
-{
-    unsigned char all = 0;
-    for (size_t i = 0; i < size; i++)
-        all |= (unsigned char)text[i];
-    if (all >= 0x80)
-        return bt_lower(out, text, size, err);
-    int rc = bt_grow(&out->data, &out->capacity, out->size + size + 1, 1, err);
-    for (size_t i = 0; !rc && i < size; i++)
-        out->data[out->size++] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]);
-    return rc;
-}
-
 /* Appends a token, behind a space where it is not the first of its line. */
 static int put_token(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
                      struct bt_err *err)
@@ -296,7 +284,7 @@ static int put_token(struct stream *s, const struct bt_ptb_rule *rule, const uin
     size_t size = write_token(s->token.data, rule, units, count);
     if (size == 0) /* soft hyphens and nothing else */
         return bt_buf_add(s->out, "-", 1, err);
-    return put_lower(s->out, s->token.data, size, err);
+    return bt_ptb_lower(s->out, s->token.data, size, err);
 }
 
 static int put(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,

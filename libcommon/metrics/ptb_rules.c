@@ -25,7 +25,7 @@ static const struct bt_ptb_name sets[] = {
     { "anDollar", "0030-0039 0041-005A 0061-007A 0024", false },
     { "l", "%L 1885 1886 ! 19B0-19C0 19C8 19C9 1CF2 1CF3" LETTERS_SINCE, false },
     { "d", "%Nd !" DIGITS_SINCE, false },
-    { "capital", "%Lu !" LETTERS_SINCE, false },
+    { "capital", "%Lu 2160-216F 24B6-24CF ! 13A0-13F4" LETTERS_SINCE, false },
     { "Lmore",
       "00AD 0237-024F 02C2-02C5 02D2-02DF 02E5-02FF 0300-037D 0384 0385 03CF 03F6 03FC-03FF 0483-0487 04CF "
       "04F6-04FF 0510-0525 055A-055F 0591-05BD 05BF 05C1 05C2 05C4 05C5 05C7 0615-061A 063B-063F 064B-065E "
