@@ -37,10 +37,13 @@ static bool is_cjk(uint32_t c)
            (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
-static bool is_ascii_punctuation(uint32_t c)
-{
-    return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
-}
+/* What an ASCII character is: deleted, white space, punctuation, or part of a word. */
+enum { DELETED = 'D', WHITE = 'W', PUNCTUATION = 'P', WORD = 'L' };
+
+static const char ascii[] = "DDDDDDDDDWWDDWDDDDDDDDDDDDDDDDDD"
+                            "WPPPPPPPPPPPPPPPLLLLLLLLLLPPPPPP"  /* space to ? */
+                            "PLLLLLLLLLLLLLLLLLLLLLLLLLLPPPPP"  /* @ to _ */
+                            "PLLLLLLLLLLLLLLLLLLLLLLLLLLPPPPD"; /* ` to DEL */
 
 static bool is_punctuation(utf8proc_category_t category)
 {
@@ -81,7 +84,7 @@ static int place(const struct sink *k, uint32_t c)
     utf8proc_category_t category;
 
     if (c < 0x80) {
-        if (is_ascii_punctuation(c))
+        if (ascii[c] == PUNCTUATION)
             return word_alone(k, c);
         word_add(k->s, c);
         return BT_OK;
@@ -174,6 +177,32 @@ static int other(const struct sink *k, uint32_t c)
     return rc;
 }
 
+static char lower_ascii(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+/* Most words are ASCII from one boundary to the next: no character of another word or mark can touch them, and they need
+ * nothing but lower case. Such a word, or sign, goes out whole; *length is then its bytes, else 0. */
+static int plain_word(const struct sink *k, const char *text, size_t size, size_t *length)
+{
+    struct bt_bert_splitter *s = k->s;
+    size_t n = 0, most = size < s->max_chars ? size : s->max_chars;
+
+    *length = 0;
+    if (ascii[(uint8_t)text[0]] == PUNCTUATION) {
+        *length = 1;
+        return k->word(k->context, text, 1, 1, k->err);
+    }
+    for (; n < most && (uint8_t)text[n] < 0x80 && ascii[(uint8_t)text[n]] == WORD; n++)
+        s->word[n] = lower_ascii(text[n]);
+    if (n == 0 || (n < size && ((uint8_t)text[n] >= 0x80 || ascii[(uint8_t)text[n]] == DELETED ||
+                                ascii[(uint8_t)text[n]] == WORD)))
+        return BT_OK;
+    *length = n;
+    return k->word(k->context, s->word, n, n, k->err);
+}
+
 int bt_bert_words(struct bt_bert_splitter *s, const char *text, size_t size, bt_word_fn word, void *context,
                   struct bt_err *err)
 {
@@ -186,11 +215,17 @@ int bt_bert_words(struct bt_bert_splitter *s, const char *text, size_t size, bt_
         uint32_t c = (uint8_t)text[i], lower[2];
 
         if (c < 0x80) {
-            i++;
-            if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+            size_t length = 0;
+
+            if (s->chars == 0 && s->mark_count == 0 && ascii[c] != WHITE)
+                rc = plain_word(&sink, text + i, size - i, &length);
+            i += length ? length : 1;
+            if (length)
+                continue;
+            if (ascii[c] == WHITE)
                 rc = white(&sink);
-            else if (c >= 0x20 && c != 0x7F)
-                rc = arrive(&sink, c >= 'A' && c <= 'Z' ? c + 32 : c);
+            else if (ascii[c] != DELETED)
+                rc = arrive(&sink, (uint8_t)lower_ascii((char)c));
             continue;
         }
         i += (size_t)bt_utf8_next(text + i, size - i, &c);

@@ -5,17 +5,17 @@
 #include "libcommon/text/gpt2_split.h"
 #include "libcommon/text/unicode.h"
 
-enum class { LETTER, NUMBER, WHITE, OTHER };
+enum class { LETTER = 'L', NUMBER = 'N', WHITE = 'W', OTHER = 'O' };
+
+static const char ascii[] = "OOOOOOOOOWWWWWOOOOOOOOOOOOOOOOOO"
+                            "WOOOOOOOOOOOOOOONNNNNNNNNNOOOOOO"  /* space to ? */
+                            "OLLLLLLLLLLLLLLLLLLLLLLLLLLOOOOO"  /* @ to _ */
+                            "OLLLLLLLLLLLLLLLLLLLLLLLLLLOOOOO"; /* ` to DEL */
 
 static enum class class_of(uint32_t c)
 {
-    if (c < 0x80) {
-        if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-            return LETTER;
-        if (c >= '0' && c <= '9')
-            return NUMBER;
-        return bt_char_is_white(c) ? WHITE : OTHER;
-    }
+    if (c < 0x80)
+        return (enum class)ascii[c];
     utf8proc_category_t category = bt_char_category(c);
     if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO)
         return LETTER;
@@ -43,9 +43,11 @@ static size_t run_of(enum class class, const char *text, size_t size, size_t *la
     size_t i = 0;
 
     while (i < size) {
-        uint32_t c;
-        int length = bt_utf8_next(text + i, size - i, &c);
+        uint32_t c = (uint8_t)text[i];
+        int length = 1;
 
+        if (c >= 0x80)
+            length = bt_utf8_next(text + i, size - i, &c);
         if (class_of(c) != class)
             break;
         *last = i;

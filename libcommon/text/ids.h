@@ -27,10 +27,13 @@ static inline int bt_ids_push(struct bt_ids *ids, int32_t id, struct bt_err *err
 
 static inline int bt_ids_add(struct bt_ids *ids, const int32_t *data, uint64_t count, struct bt_err *err)
 {
-    int rc = bt_grow(&ids->data, &ids->capacity, ids->count + count, sizeof *ids->data, err);
-
-    if (rc || count == 0)
-        return rc;
+    if (count > ids->capacity - ids->count) {
+        int rc = bt_grow(&ids->data, &ids->capacity, ids->count + count, sizeof *ids->data, err);
+        if (rc)
+            return rc;
+    }
+    if (count == 0)
+        return BT_OK;
     memcpy(ids->data + ids->count, data, count * sizeof *data);
     ids->count += count;
     return BT_OK;

@@ -5,6 +5,7 @@
 
 #include "libcommon/text/bert_split.h"
 #include "libcommon/text/ids.h"
+#include "libcommon/text/piece_cache.h"
 #include "libcommon/text/vocab.h"
 
 #define BT_WORDPIECE_MAX_CHARS 100 /* the published limit */
@@ -14,6 +15,7 @@ struct bt_wordpiece {
     uint32_t rest;                /* the node of "##" */
     int32_t unk;
     struct bt_bert_splitter splitter;
+    struct bt_piece_cache cache;
     struct bt_ids *ids; /* of the call in progress */
 };
 
