@@ -14,10 +14,14 @@ const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens =
                        bt_schema_features = { "bt.features", 1 },
                        bt_schema_prediction = { "bt.prediction", 1 }, bt_schema_score = { "bt.score", 1 };
 
+enum { PLACE_BYTES = 4200 };
+
 struct bt_reader {
     struct bt_frames_in *frames; /* one of the two */
     struct bt_shard_set *set;
-    char *paths[1], place[4200]; /* paths: of bt_reader_open, which borrows none */
+    char *paths[1]; /* of bt_reader_open, which borrows none */
+    const char *name; /* of the file that the last record came from */
+    char *place;      /* formed when it is asked for */
     uint64_t position;
     bool ended;
 };
@@ -49,7 +53,7 @@ static int open_streams(struct bt_reader *r, const char *const *paths, size_t co
     if (!rc)
         rc = bt_frames_in_next(r->frames, &type, begin, err); /* a begin, or an error */
     if (!rc)
-        snprintf(r->place, sizeof r->place, "%s", bt_frames_in_name(r->frames));
+        r->name = bt_frames_in_name(r->frames);
     bt_record_free(begin);
     return rc;
 }
@@ -59,7 +63,7 @@ static int open_set(struct bt_reader *r, const char *path, const struct bt_reade
 {
     int rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
 
-    snprintf(r->place, sizeof r->place, "%s", path);
+    r->name = path;
     if (rc || !options || !options->schemas)
         return rc;
     for (size_t i = 0; options->schemas[i]; i++) {
@@ -75,10 +79,23 @@ static int open_set(struct bt_reader *r, const char *path, const struct bt_reade
                    path, bt_quote_str(bt_shard_set_schema(r->set)));
 }
 
+static struct bt_reader *new_reader(struct bt_err *err)
+{
+    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+
+    if (r)
+        r->place = bt_alloc(PLACE_BYTES, 1, err);
+    if (r && !r->place) {
+        free(r);
+        r = NULL;
+    }
+    return r;
+}
+
 int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
                        const struct bt_reader_options *options, struct bt_err *err)
 {
-    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+    struct bt_reader *r = new_reader(err);
     int rc = r ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && count > 1 && i < count; i++)
@@ -99,13 +116,13 @@ int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_
                    struct bt_err *err)
 {
     char *copy = bt_format("%s", path);
-    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+    struct bt_reader *r = new_reader(err);
     int rc =
         copy && r ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
 
     if (rc) {
         free(copy);
-        free(r);
+        bt_reader_close(r);
         return rc;
     }
     r->paths[0] = copy;
@@ -125,6 +142,7 @@ void bt_reader_close(struct bt_reader *r)
     bt_frames_in_close(r->frames);
     bt_shard_set_close(r->set);
     free(r->paths[0]);
+    free(r->place);
     free(r);
 }
 
@@ -143,13 +161,6 @@ static int next_of_stream(struct bt_reader *r, struct bt_record *rec, struct bt_
     return rc;
 }
 
-static void note_place(struct bt_reader *r)
-{
-    snprintf(r->place, sizeof r->place, "%s:record %llu",
-             r->frames ? bt_frames_in_name(r->frames) : bt_shard_set_path(r->set),
-             (unsigned long long)r->position++);
-}
-
 int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *err)
 {
     int rc;
@@ -162,8 +173,9 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
                                                       : BT_END;
     r->ended = rc == BT_END;
-    if (!rc)
-        note_place(r);
+    if (!rc && r->frames)
+        r->name = bt_frames_in_name(r->frames);
+    r->position += !rc;
     return rc;
 }
 
@@ -179,6 +191,10 @@ uint64_t bt_reader_count(const struct bt_reader *r)
 
 const char *bt_reader_place(const struct bt_reader *r)
 {
+    if (r->position > 0)
+        snprintf(r->place, PLACE_BYTES, "%s:record %llu", r->name, (unsigned long long)r->position - 1);
+    else
+        snprintf(r->place, PLACE_BYTES, "%s", r->name);
     return r->place;
 }
 
