@@ -28,7 +28,7 @@ B      ?= build/$(CONFIG)
 MODULES ?= base stream shard image text metrics tensor comm nn model generate train
 LIB_SRC := $(foreach m,$(MODULES),$(wildcard libcommon/$(m)/*.c)) $(wildcard kernels/*.c kernels/cpu/*.c)
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/bt-*.c))
-TESTS   := $(patsubst %.c,%,$(filter-out tests/fuzz/% tests/bench/% tests/golden/%,$(wildcard tests/*/*.c)))
+TESTS   := $(patsubst %.c,%,$(filter-out tests/fuzz/% tests/bench/% tests/golden/% tests/faults/%,$(wildcard tests/*/*.c)))
 GOLDEN_RUNNERS := $(patsubst %.c,%,$(wildcard tests/golden/*.c))
 BATS    := $(wildcard tests/cli/*.bats)
 

@@ -5,8 +5,14 @@ TEST_BINS   := $(TESTS:%=$(B)/%)
 LONG_BATS   := $(wildcard $(addprefix tests/cli/,demo.bats bt-train.bats pipelines.bats man.bats))
 GOLDEN_BINS := $(GOLDEN_RUNNERS:%=$(B)/%)
 
+# What makes calls of the system fail, for a tool to be run under it.
+FAULTS := $(B)/tests/faults/faults.so
+$(FAULTS): tests/faults/faults.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 $(WARN) -fPIC -shared -o $@ $< -ldl
+
 .PHONY: check-deps
-check: check-deps all $(TEST_BINS) $(GOLDEN_BINS)  ## run every test (units, golden cases, command line, manual pages)
+check: check-deps all $(TEST_BINS) $(GOLDEN_BINS) $(FAULTS)  ## run every test (units, golden cases, command line, manual pages)
 	@BT_BUILD=$(abspath $(B)) sh tests/run $(LONG_BATS) $(filter-out $(LONG_BATS),$(BATS)) $(TEST_BINS) $(GOLDEN_BINS)
 
 check-unit: all $(TEST_BINS)  ## run the C tests alone

@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#define XXH_INLINE_ALL /* compiled here: most of what is summed is short */
+#define XXH_INLINE_ALL /* most of what is summed is short */
 #include <xxhash.h>
+
+/* The calls of old: those that took their place set up the whole of libcrypto, and crash when memory is short. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include "libcommon/base/file.h"
 
@@ -40,24 +43,15 @@ static uint32_t update_table(uint32_t crc, const uint8_t *p, size_t size)
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 
-/* One instruction takes three cycles but another can begin in each, so three neighbouring lanes are summed at once and then
- * joined: a lane's sum is carried over the bytes behind it by a table of what so many zero bytes do to each byte of it. */
-enum { SHORT_LANE = 64, LONG_LANE = 2048 };
-static uint32_t short_shift[4][256], long_shift[4][256];
+/* The instruction gives a result after three cycles and begins another in each, so three lanes run side by side; what
+ * the bytes of the later lanes do to the sum of an earlier one is a table's matter. */
+enum { LONG_LANE = 4096, SHORT_LANE = 64 };
 
-static uint32_t shifted(uint32_t shift[4][256], uint32_t crc)
-{
-    return shift[0][crc & 0xFF] ^ shift[1][crc >> 8 & 0xFF] ^ shift[2][crc >> 16 & 0xFF] ^ shift[3][crc >> 24];
-}
-
-static void shift_setup(uint32_t shift[4][256], size_t lane)
-{
-    static const uint8_t zeros[LONG_LANE];
-
-    for (int k = 0; k < 4; k++)
-        for (uint32_t byte = 0; byte < 256; byte++)
-            shift[k][byte] = update_table(byte << (8 * k), zeros, lane);
-}
+struct lane {
+    size_t bytes;
+    uint32_t shift[4][256]; /* shift[k][b]: byte k of a sum, being b, with `bytes` zeros behind it */
+};
+static struct lane long_lane = { .bytes = LONG_LANE }, short_lane = { .bytes = SHORT_LANE };
 
 static inline uint64_t word_at(const uint8_t *p)
 {
@@ -67,25 +61,31 @@ static inline uint64_t word_at(const uint8_t *p)
     return word;
 }
 
-__attribute__((target("sse4.2"))) static inline uint32_t three_lanes(uint32_t crc, const uint8_t *p, size_t lane,
-                                                                     uint32_t shift[4][256])
+static uint32_t shift(const struct lane *lane, uint32_t crc)
+{
+    return lane->shift[0][crc & 0xFF] ^ lane->shift[1][crc >> 8 & 0xFF] ^ lane->shift[2][crc >> 16 & 0xFF] ^
+           lane->shift[3][crc >> 24];
+}
+
+__attribute__((target("sse4.2"))) static uint32_t update_lanes(const struct lane *lane, uint32_t crc,
+                                                               const uint8_t *p)
 {
     uint64_t a = crc, b = 0, c = 0;
 
-    for (const uint8_t *end = p + lane; p < end; p += 8) {
-        a = _mm_crc32_u64(a, word_at(p));
-        b = _mm_crc32_u64(b, word_at(p + lane));
-        c = _mm_crc32_u64(c, word_at(p + 2 * lane));
+    for (size_t i = 0; i < lane->bytes; i += 8) {
+        a = _mm_crc32_u64(a, word_at(p + i));
+        b = _mm_crc32_u64(b, word_at(p + lane->bytes + i));
+        c = _mm_crc32_u64(c, word_at(p + 2 * lane->bytes + i));
     }
-    return shifted(shift, shifted(shift, (uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
+    return shift(lane, shift(lane, (uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
 }
 
 __attribute__((target("sse4.2"))) static uint32_t update_sse42(uint32_t crc, const uint8_t *p, size_t size)
 {
     for (; size >= 3 * LONG_LANE; p += 3 * LONG_LANE, size -= 3 * LONG_LANE)
-        crc = three_lanes(crc, p, LONG_LANE, long_shift);
+        crc = update_lanes(&long_lane, crc, p);
     for (; size >= 3 * SHORT_LANE; p += 3 * SHORT_LANE, size -= 3 * SHORT_LANE)
-        crc = three_lanes(crc, p, SHORT_LANE, short_shift);
+        crc = update_lanes(&short_lane, crc, p);
     uint64_t wide = crc;
     for (; size >= 8; p += 8, size -= 8)
         wide = _mm_crc32_u64(wide, word_at(p));
@@ -93,6 +93,22 @@ __attribute__((target("sse4.2"))) static uint32_t update_sse42(uint32_t crc, con
     while (size--)
         crc = _mm_crc32_u8(crc, *p++);
     return crc;
+}
+
+/* What zeros do to a sum is linear: to all its values what they do to its bits. */
+static void setup_lane(struct lane *lane)
+{
+    static const uint8_t zeros[SHORT_LANE];
+
+    for (int k = 0; k < 4; k++)
+        for (int bit = 0; bit < 8; bit++) {
+            uint32_t crc = (uint32_t)1 << (8 * k + bit);
+
+            for (size_t done = 0; done < lane->bytes; done += SHORT_LANE)
+                crc = update_sse42(crc, zeros, SHORT_LANE);
+            for (int low = 0; low < 1 << bit; low++)
+                lane->shift[k][low | 1 << bit] = lane->shift[k][low] ^ crc;
+        }
 }
 
 static bool have_sse42(void)
@@ -118,8 +134,8 @@ __attribute__((constructor)) static void crc_setup(void)
     update = update_table;
 #if defined(__x86_64__)
     if (have_sse42()) {
-        shift_setup(short_shift, SHORT_LANE);
-        shift_setup(long_shift, LONG_LANE);
+        setup_lane(&short_lane);
+        setup_lane(&long_lane);
         update = update_sse42;
     }
 #endif
@@ -188,50 +204,39 @@ void bt_xxh64_free(struct bt_xxh64_state *s)
 /* ---------------------------------------------------------------- sha256 */
 
 struct bt_sha256_state {
-    EVP_MD_CTX *context;
+    SHA256_CTX context;
 };
-
-/* libcrypto refuses these calls only when its own set-up is broken; what is no digest must not get out. */
-static void must(int ok)
-{
-    if (ok != 1)
-        abort();
-}
 
 void bt_sha256(const void *data, size_t size, uint8_t digest[32])
 {
-    must(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL));
+    struct bt_sha256_state s;
+
+    SHA256_Init(&s.context);
+    bt_sha256_add(&s, data, size);
+    bt_sha256_value(&s, digest);
 }
 
 struct bt_sha256_state *bt_sha256_new(void)
 {
     struct bt_sha256_state *s = malloc(sizeof *s);
 
-    if (!s)
-        return NULL;
-    s->context = EVP_MD_CTX_new();
-    if (!s->context || EVP_DigestInit_ex(s->context, EVP_sha256(), NULL) != 1) {
-        bt_sha256_free(s);
-        return NULL;
-    }
+    if (s)
+        SHA256_Init(&s->context);
     return s;
 }
 
 void bt_sha256_add(struct bt_sha256_state *s, const void *data, size_t size)
 {
-    must(EVP_DigestUpdate(s->context, data, size));
+    SHA256_Update(&s->context, data, size);
 }
 
 void bt_sha256_value(struct bt_sha256_state *s, uint8_t digest[32])
 {
-    must(EVP_DigestFinal_ex(s->context, digest, NULL));
+    SHA256_Final(digest, &s->context);
 }
 
 void bt_sha256_free(struct bt_sha256_state *s)
 {
-    if (!s)
-        return;
-    EVP_MD_CTX_free(s->context);
     free(s);
 }
 

@@ -43,12 +43,30 @@ static int check_text(const char *place, uint64_t line, const char *text, size_t
     return BT_OK;
 }
 
+/* jansson takes want of memory for bad text, or loses a string over it and goes on; so its memory comes from here. */
+static _Thread_local bool no_memory;
+
+static void *take_memory(size_t size)
+{
+    void *memory = malloc(size);
+
+    no_memory = no_memory || !memory;
+    return memory;
+}
+
+__attribute__((constructor)) static void json_setup(void)
+{
+    json_set_alloc_funcs(take_memory, free);
+}
+
 static int parse_failed(const char *place, uint64_t line, const json_error_t *error, struct bt_err *err)
 {
     enum json_error_code code = json_error_code(error);
-    int status = code == json_error_out_of_memory  ? BT_ERR_MEMORY
-                 : code == json_error_invalid_utf8 ? BT_ERR_UTF8
-                                                   : BT_ERR_JSON;
+
+    int status = code == json_error_invalid_utf8 ? BT_ERR_UTF8 : BT_ERR_JSON;
+
+    if (no_memory)
+        return bt_fail(err, BT_ERR_MEMORY, "%s: no memory to hold it; free some", place);
 
     if (error->line > 0)
         line += (uint64_t)error->line - 1;
@@ -64,9 +82,12 @@ int bt_json_slice(json_t **value, const char *place, uint64_t line, const char *
 
     if (rc)
         return rc;
+    no_memory = false;
     parsed = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!parsed)
+    if (!parsed || no_memory) {
+        json_decref(parsed);
         return parse_failed(place, line, &error, err);
+    }
     *value = parsed;
     return BT_OK;
 }

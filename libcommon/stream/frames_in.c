@@ -400,7 +400,7 @@ int bt_frames_in_next(struct bt_frames_in *f, enum bt_frame_type *type, struct b
             return rc == BT_END ? input_ended(f, err) : rc;
         uint8_t kind = (uint8_t)f->frame.data[5];
         bool letter = (kind >= 'A' && kind <= 'Z') || (kind >= 'a' && kind <= 'z');
-        if (!letter || (kind <= 'Z' && !strchr("BREX", kind)))
+        if (!letter || (kind <= 'Z' && kind != 'R' && !strchr("BEX", kind)))
             return bt_fail(err, BT_ERR_BT_TYPE,
                            "%s:record %llu: a frame of type 0x%02x that must not be skipped and is not "
                            "known here; use a newer bt",

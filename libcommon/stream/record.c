@@ -93,6 +93,18 @@ int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struc
     return rc ? rc : decode(rec, 0, err);
 }
 
+char *bt_record_room(struct bt_record *rec, size_t size, struct bt_err *err)
+{
+    bt_record_clear(rec);
+    return bt_grow(&rec->body.data, &rec->body.capacity, size, 1, err) ? NULL : rec->body.data;
+}
+
+int bt_record_decode_room(struct bt_record *rec, size_t offset, size_t size, struct bt_err *err)
+{
+    rec->body.size = offset + size;
+    return decode(rec, offset, err);
+}
+
 int bt_record_take(struct bt_record *rec, struct bt_buf *buf, size_t skip, struct bt_err *err)
 {
     struct bt_buf own = rec->body;
@@ -117,8 +129,8 @@ static int put_bytes(void *data, const char *bytes, size_t size)
 
     if (size == 0)
         return 0;
-    if (size >= buf->capacity - buf->size) /* room for the NUL too; else, as for most, without a call */
-        return bt_buf_add(buf, bytes, size, t->err);
+    if (size >= buf->capacity - buf->size) /* no room for the NUL */
+        return bt_buf_add(buf, bytes, size, t->err) ? -1 : 0; /* msgpack takes no other for a failure */
     memcpy(buf->data + buf->size, bytes, size);
     buf->size += size;
     buf->data[buf->size] = 0;

@@ -43,6 +43,11 @@ struct bt_value bt_value_of(const msgpack_object *object);
 /* Equal as data: the order of a map's keys does not count. */
 bool bt_value_same(struct bt_value a, struct bt_value b);
 
+/* Room in an emptied record for `size` bytes that are to be decoded; NULL with E_MEMORY. And the body that lies there:
+ * bt_record_decode without its copy. */
+char *bt_record_room(struct bt_record *rec, size_t size, struct bt_err *err);
+int bt_record_decode_room(struct bt_record *rec, size_t offset, size_t size, struct bt_err *err);
+
 /* The body with `n` as its first key, as streams carry it; a field "n" of the record itself is left out. */
 int bt_record_encode_numbered(const struct bt_record *rec, uint64_t n, struct bt_buf *buf,
                               struct bt_err *err);

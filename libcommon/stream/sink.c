@@ -9,7 +9,7 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/stream/bytes.h"
 
-enum { OUTPUT_BYTES = 128 << 10, LARGE_BYTES = 16 << 10, FRAME_BYTES = 4 << 20, LEVEL = 3, WINDOW_LOG = 21 }; /* large: is not collected */
+enum { OUTPUT_BYTES = 256 << 10, LARGE_BYTES = 64 << 10, FRAME_BYTES = 4 << 20, LEVEL = 3, WINDOW_LOG = 21 }; /* large: is not collected */
 
 struct bt_sink {
     struct bt_outfile file;

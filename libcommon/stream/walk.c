@@ -98,11 +98,12 @@ static uint64_t left(const struct walk *w)
 /* A big-endian number of 1, 2, 4 or 8 bytes. */
 static int number(struct walk *w, size_t bytes, uint64_t *value)
 {
-    uint64_t v = 0;
+    uint64_t v;
 
     if (left(w) < bytes)
         return bad(w, "the value is cut");
-    while (bytes-- > 0)
+    v = *w->p++;
+    while (--bytes > 0)
         v = v << 8 | *w->p++;
     *value = v;
     return BT_OK;

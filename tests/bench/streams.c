@@ -2,7 +2,7 @@
  *     name ours peer ratio goal met|short
  * in MB/s of bodies. Reading: bt_reader_next over a file, every check made, against read(2) and msgpack-c's
  * msgpack_unpack of the same bodies into a zone that is cleared for each. Writing: bt_writer_put of records that were read,
- * against msgpack-c packing the same objects into a buffer that goes to a file. */
+ * against msgpack-c packing the same objects into a buffer that goes to a file in the same way. */
 #include <fcntl.h>
 #include <msgpack.h>
 #include <stdio.h>
@@ -180,22 +180,21 @@ static void write_ours(struct batch *batch, int count, int repeats)
 
 static void write_theirs(struct batch *batch, int count, int repeats)
 {
-    int fd = open(theirs, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    struct bt_outfile out;
     msgpack_sbuffer buffer;
     msgpack_packer pk;
 
+    must(bt_outfile_open(&out, theirs, true, &err));
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&pk, &buffer, msgpack_sbuffer_write);
     for (int i = 0; i < count * repeats; i++) {
         msgpack_pack_object(&pk, batch[i % count].root);
         if (buffer.size >= PIECE_BYTES || i + 1 == count * repeats) {
-            if (bt_write_full(fd, buffer.data, buffer.size) != 0)
-                must(1);
+            must(bt_outfile_write(&out, buffer.data, buffer.size, &err));
             msgpack_sbuffer_clear(&buffer);
         }
     }
-    if (fsync(fd) != 0 || close(fd) != 0)
-        must(1);
+    must(bt_outfile_finish(&out, &err));
     msgpack_sbuffer_destroy(&buffer);
 }
 
