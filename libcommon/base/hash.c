@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL /* most of what is summed is short */
 #include <xxhash.h>
 
 /* The calls of old: those that took their place set up the whole of libcrypto, and crash when memory is short. */
@@ -44,7 +45,7 @@ static uint32_t update_table(uint32_t crc, const uint8_t *p, size_t size)
 
 /* The instruction gives a result after three cycles and begins another in each, so three lanes run side by side; what
  * the bytes of the later lanes do to the sum of an earlier one is a table's matter. */
-enum { LONG_LANE = 4096, SHORT_LANE = 256 };
+enum { LONG_LANE = 4096, SHORT_LANE = 64 };
 
 struct lane {
     size_t bytes;
@@ -52,7 +53,7 @@ struct lane {
 };
 static struct lane long_lane = { .bytes = LONG_LANE }, short_lane = { .bytes = SHORT_LANE };
 
-static uint64_t word_at(const uint8_t *p)
+static inline uint64_t word_at(const uint8_t *p)
 {
     uint64_t word;
 

@@ -18,8 +18,8 @@ struct bt_frames_in {
     bool allow_partial;
     uint64_t max_body;
 
-    uint8_t *body;
-    uint64_t size, capacity;
+    struct bt_buf frame; /* head and body of the frame last read */
+    uint64_t size;       /* bytes of its body */
     struct bt_record *begin, *first, *last; /* first: begin of the first segment; last: an end record */
     char schema[80];
 
@@ -84,7 +84,7 @@ void bt_frames_in_close(struct bt_frames_in *f)
     bt_record_free(f->first);
     bt_record_free(f->last);
     bt_xxh64_free(f->sum);
-    free(f->body);
+    bt_buf_free(&f->frame);
     free(f->seen);
     free(f);
 }
@@ -126,15 +126,15 @@ static int read_body(struct bt_frames_in *f, uint64_t size, struct bt_err *err)
 {
     int rc = BT_OK;
 
-    f->size = 0;
-    while (!rc && f->size < size) {
-        uint64_t step = size - f->size < STEP_BYTES ? size - f->size : STEP_BYTES;
+    f->size = size;
+    while (!rc && f->frame.size < HEAD_BYTES + size) {
+        uint64_t rest = HEAD_BYTES + size - f->frame.size, step = rest < STEP_BYTES ? rest : STEP_BYTES;
         size_t got = 0;
 
-        rc = bt_grow(&f->body, &f->capacity, f->size + step, 1, err);
+        rc = bt_grow(&f->frame.data, &f->frame.capacity, f->frame.size + step, 1, err);
         if (!rc)
-            rc = bt_source_read(f->source, f->body + f->size, step, &got, err);
-        f->size += got;
+            rc = bt_source_read(f->source, f->frame.data + f->frame.size, step, &got, err);
+        f->frame.size += got;
         if (!rc && got < step)
             rc = cut(f, err);
     }
@@ -142,14 +142,18 @@ static int read_body(struct bt_frames_in *f, uint64_t size, struct bt_err *err)
 }
 
 /* One frame whose checksum holds. BT_END at the end of the input. */
-static int read_frame(struct bt_frames_in *f, uint8_t head[HEAD_BYTES], struct bt_err *err)
+static int read_frame(struct bt_frames_in *f, struct bt_err *err)
 {
     uint64_t at = bt_source_offset(f->source);
     size_t got = 0;
-    int rc = bt_source_read(f->source, head, HEAD_BYTES, &got, err);
+    int rc = bt_grow(&f->frame.data, &f->frame.capacity, HEAD_BYTES, 1, err);
 
+    if (!rc)
+        rc = bt_source_read(f->source, f->frame.data, HEAD_BYTES, &got, err);
     if (rc)
         return rc;
+    const uint8_t *head = (const uint8_t *)f->frame.data;
+    f->frame.size = HEAD_BYTES;
     if (got == 0)
         return BT_END;
     if (head[0] != 0xC9)
@@ -172,7 +176,8 @@ static int read_frame(struct bt_frames_in *f, uint8_t head[HEAD_BYTES], struct b
                        bt_source_name(f->source), (unsigned long long)at, (unsigned long long)f->total,
                        (unsigned long long)size, (unsigned long long)f->max_body);
     rc = read_body(f, size, err);
-    if (!rc && bt_crc32c(bt_crc32c(0, head + 1, 5), f->body, f->size) != get_u32(head + 6))
+    head = (const uint8_t *)f->frame.data;
+    if (!rc && bt_crc32c(bt_crc32c(0, head + 1, 5), head + HEAD_BYTES, size) != get_u32(head + 6))
         rc = bt_fail(err, BT_ERR_BT_CRC,
                      "%s:%llu: record %llu does not match its checksum; copy the file again and "
                      "compare sha256",
@@ -182,7 +187,7 @@ static int read_frame(struct bt_frames_in *f, uint8_t head[HEAD_BYTES], struct b
 
 static int decode(struct bt_frames_in *f, struct bt_record *rec, struct bt_err *err)
 {
-    int rc = bt_record_decode(rec, f->body, f->size, err);
+    int rc = bt_record_take(rec, &f->frame, HEAD_BYTES, err);
 
     return rc ? bt_context(err, "%s:record %llu", AT(f)) : BT_OK;
 }
@@ -387,16 +392,15 @@ static int out_of_place(struct bt_frames_in *f, uint8_t type, struct bt_err *err
 int bt_frames_in_next(struct bt_frames_in *f, enum bt_frame_type *type, struct bt_record *rec,
                       struct bt_err *err)
 {
-    uint8_t head[HEAD_BYTES];
     int rc;
 
     for (;;) {
-        rc = read_frame(f, head, err);
+        rc = read_frame(f, err);
         if (rc)
             return rc == BT_END ? input_ended(f, err) : rc;
-        uint8_t kind = head[5];
+        uint8_t kind = (uint8_t)f->frame.data[5];
         bool letter = (kind >= 'A' && kind <= 'Z') || (kind >= 'a' && kind <= 'z');
-        if (!letter || (kind <= 'Z' && !strchr("BREX", kind)))
+        if (!letter || (kind <= 'Z' && kind != 'R' && !strchr("BEX", kind)))
             return bt_fail(err, BT_ERR_BT_TYPE,
                            "%s:record %llu: a frame of type 0x%02x that must not be skipped and is not "
                            "known here; use a newer bt",
@@ -405,10 +409,8 @@ int bt_frames_in_next(struct bt_frames_in *f, enum bt_frame_type *type, struct b
             return out_of_place(f, kind, err);
         if (kind == BT_FRAME_BEGIN)
             bt_xxh64_reset(f->sum);
-        if (kind != BT_FRAME_END) {
-            bt_xxh64_add(f->sum, head, HEAD_BYTES);
-            bt_xxh64_add(f->sum, f->body, f->size);
-        }
+        if (kind != BT_FRAME_END)
+            bt_xxh64_add(f->sum, f->frame.data, f->frame.size);
         if (kind > 'Z')
             continue;
         *type = (enum bt_frame_type)kind;

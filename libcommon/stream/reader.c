@@ -15,12 +15,16 @@ const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens =
                        bt_schema_features = { "bt.features", 1 },
                        bt_schema_prediction = { "bt.prediction", 1 }, bt_schema_score = { "bt.score", 1 };
 
+enum { PLACE_BYTES = 4200 };
+
 struct bt_reader {
     struct bt_frames_in *frames; /* one of the three */
     struct bt_shard_set *set;
     struct bt_salvage *salvage;
-    char *paths[1], place[4200]; /* paths: of bt_reader_open, which borrows none */
-    char path[4100], schema[80]; /* of shards; of what is salvaged */
+    char schema[80]; /* of what is salvaged */
+    char *paths[1]; /* of bt_reader_open, which borrows none */
+    const char *name; /* of the file that the last record came from */
+    char *place;      /* formed when it is asked for */
     uint64_t position;
     bool ended;
 };
@@ -57,7 +61,7 @@ static int open_streams(struct bt_reader *r, const char *const *paths, size_t co
     if (!rc)
         rc = bt_frames_in_next(r->frames, &type, begin, err); /* a begin, or an error */
     if (!rc)
-        snprintf(r->place, sizeof r->place, "%s", bt_frames_in_name(r->frames));
+        r->name = bt_frames_in_name(r->frames);
     bt_record_free(begin);
     return rc;
 }
@@ -83,7 +87,7 @@ static int check_kind(const struct bt_reader *r, const struct bt_reader_options 
     return bt_fail(err, BT_ERR_BT_SCHEMA,
                    "%s: records of kind %s, which this tool does not read; run the tool that makes "
                    "its input first",
-                   r->place, bt_quote_str(bt_reader_schema(r)));
+                   r->name, bt_quote_str(bt_reader_schema(r)));
 }
 
 static int open_shards(struct bt_reader *r, const char *path, const struct bt_reader_options *options,
@@ -91,8 +95,7 @@ static int open_shards(struct bt_reader *r, const char *path, const struct bt_re
 {
     int rc;
 
-    snprintf(r->place, sizeof r->place, "%s", path);
-    snprintf(r->path, sizeof r->path, "%s", path);
+    r->name = path;
     if (options && options->salvage)
         rc = bt_salvage_open(&r->salvage, path, err);
     else
@@ -107,10 +110,23 @@ static int open_shards(struct bt_reader *r, const char *path, const struct bt_re
     return rc ? rc : check_kind(r, options, err);
 }
 
+static struct bt_reader *new_reader(struct bt_err *err)
+{
+    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+
+    if (r)
+        r->place = bt_alloc(PLACE_BYTES, 1, err);
+    if (r && !r->place) {
+        free(r);
+        r = NULL;
+    }
+    return r;
+}
+
 int bt_reader_open_all(struct bt_reader **reader, const char *const *paths, size_t count,
                        const struct bt_reader_options *options, struct bt_err *err)
 {
-    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+    struct bt_reader *r = new_reader(err);
     int rc = r ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && count > 1 && i < count; i++)
@@ -131,13 +147,13 @@ int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_
                    struct bt_err *err)
 {
     char *copy = bt_format("%s", path);
-    struct bt_reader *r = bt_alloc(1, sizeof *r, err);
+    struct bt_reader *r = new_reader(err);
     int rc =
         copy && r ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
 
     if (rc) {
         free(copy);
-        free(r);
+        bt_reader_close(r);
         return rc;
     }
     r->paths[0] = copy;
@@ -158,6 +174,7 @@ void bt_reader_close(struct bt_reader *r)
     bt_shard_set_close(r->set);
     bt_salvage_close(r->salvage);
     free(r->paths[0]);
+    free(r->place);
     free(r);
 }
 
@@ -176,12 +193,6 @@ static int next_of_stream(struct bt_reader *r, struct bt_record *rec, struct bt_
     return rc;
 }
 
-static void note_place(struct bt_reader *r)
-{
-    snprintf(r->place, sizeof r->place, "%s:record %llu", r->frames ? bt_frames_in_name(r->frames) : r->path,
-             (unsigned long long)r->position++);
-}
-
 int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *err)
 {
     int rc;
@@ -196,8 +207,9 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
                                                       : BT_END;
     r->ended = rc == BT_END;
-    if (!rc)
-        note_place(r);
+    if (!rc && r->frames)
+        r->name = bt_frames_in_name(r->frames);
+    r->position += !rc;
     return rc;
 }
 
@@ -213,6 +225,10 @@ uint64_t bt_reader_count(const struct bt_reader *r)
 
 const char *bt_reader_place(const struct bt_reader *r)
 {
+    if (r->position > 0)
+        snprintf(r->place, PLACE_BYTES, "%s:record %llu", r->name, (unsigned long long)r->position - 1);
+    else
+        snprintf(r->place, PLACE_BYTES, "%s", r->name);
     return r->place;
 }
 

@@ -47,35 +47,24 @@ void bt_record_free(struct bt_record *rec)
     free(rec);
 }
 
-/* Readers accept float 32, writers never write it (formats.md 1.2). */
-static void widen_floats(msgpack_object *o)
+/* A field's bytes go from its key's head to that of the next key, where the last one's end with the body. */
+static void note_raw(struct bt_field *fields, uint64_t count, const char *end)
 {
-    if (o->type == MSGPACK_OBJECT_FLOAT32)
-        o->type = MSGPACK_OBJECT_FLOAT64;
-    if (o->type == MSGPACK_OBJECT_ARRAY)
-        for (uint32_t i = 0; i < o->via.array.size; i++)
-            widen_floats(&o->via.array.ptr[i]);
-    if (o->type == MSGPACK_OBJECT_MAP)
-        for (uint32_t i = 0; i < o->via.map.size; i++)
-            widen_floats(&o->via.map.ptr[i].val);
+    for (uint64_t i = count; i-- > 0;) {
+        struct bt_field *field = &fields[i];
+
+        field->raw = field->key - (field->key_size < 32 ? 1 : 2);
+        field->raw_size = (uint32_t)(end - field->raw);
+        end = field->raw;
+    }
 }
 
-static int unpack(struct bt_record *rec, const char *data, size_t size, msgpack_object *root,
-                  struct bt_err *err)
-{
-    size_t offset = 0;
-
-    if (msgpack_unpack(data, size, &offset, rec->zone, root) != MSGPACK_UNPACK_SUCCESS)
-        return no_memory(err); /* the walk has left no other cause */
-    widen_floats(root);
-    return BT_OK;
-}
-
-/* Fields of a body that has been walked, and lies in rec->body. */
-static int take_fields(struct bt_record *rec, const char *body, size_t size, struct bt_err *err)
+/* The fields of the body, of which `skip` bytes stand before the map. */
+static int decode(struct bt_record *rec, size_t skip, struct bt_err *err)
 {
     msgpack_object root;
-    int rc = unpack(rec, body, size, &root, err);
+    bool shortest;
+    int rc = bt_build(rec->zone, rec->body.data + skip, rec->body.size - skip, &root, &shortest, err);
 
     if (!rc && root.type != MSGPACK_OBJECT_MAP)
         rc = bt_fail(err, BT_ERR_BT_BODY,
@@ -87,19 +76,21 @@ static int take_fields(struct bt_record *rec, const char *body, size_t size, str
     for (uint32_t i = 0; i < root.via.map.size; i++) {
         const msgpack_object_kv *pair = &root.via.map.ptr[i];
 
-        rec->fields[i] = (struct bt_field){ pair->key.via.str.ptr, pair->key.via.str.size, pair->val };
+        rec->fields[i] = (struct bt_field){ .key = pair->key.via.str.ptr,
+                                            .key_size = pair->key.via.str.size,
+                                            .value = pair->val };
     }
     rec->count = root.via.map.size;
+    if (shortest)
+        note_raw(rec->fields, rec->count, rec->body.data + rec->body.size);
     return BT_OK;
 }
 
 int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struct bt_err *err)
 {
     bt_record_clear(rec);
-    int rc = bt_walk(body, size, err);
-    if (!rc)
-        rc = bt_buf_add(&rec->body, body, size, err);
-    return rc ? rc : take_fields(rec, rec->body.data, size, err);
+    int rc = bt_buf_add(&rec->body, body, size, err);
+    return rc ? rc : decode(rec, 0, err);
 }
 
 char *bt_record_room(struct bt_record *rec, size_t size, struct bt_err *err)
@@ -110,9 +101,18 @@ char *bt_record_room(struct bt_record *rec, size_t size, struct bt_err *err)
 
 int bt_record_decode_room(struct bt_record *rec, size_t offset, size_t size, struct bt_err *err)
 {
-    int rc = bt_walk(rec->body.data + offset, size, err);
+    rec->body.size = offset + size;
+    return decode(rec, offset, err);
+}
 
-    return rc ? rc : take_fields(rec, rec->body.data + offset, size, err);
+int bt_record_take(struct bt_record *rec, struct bt_buf *buf, size_t skip, struct bt_err *err)
+{
+    struct bt_buf own = rec->body;
+
+    bt_record_clear(rec);
+    rec->body = *buf;
+    *buf = own;
+    return decode(rec, skip, err);
 }
 
 /* ---- writing ---- */
@@ -125,8 +125,16 @@ struct target {
 static int put_bytes(void *data, const char *bytes, size_t size)
 {
     struct target *t = data;
+    struct bt_buf *buf = t->buf;
 
-    return size > 0 && bt_buf_add(t->buf, bytes, size, t->err) ? -1 : 0; /* msgpack takes no other for a failure */
+    if (size == 0)
+        return 0;
+    if (size >= buf->capacity - buf->size) /* no room for the NUL */
+        return bt_buf_add(buf, bytes, size, t->err) ? -1 : 0; /* msgpack takes no other for a failure */
+    memcpy(buf->data + buf->size, bytes, size);
+    buf->size += size;
+    buf->data[buf->size] = 0;
+    return 0;
 }
 
 static int put_key(msgpack_packer *pk, const char *key, size_t size)
@@ -157,7 +165,10 @@ static int encode(const struct bt_record *rec, const uint64_t *n, struct bt_buf 
 
         if (n && is_number(field))
             continue;
-        bad |= put_key(&pk, field->key, field->key_size) || msgpack_pack_object(&pk, field->value);
+        if (field->raw)
+            bad |= put_bytes(&target, field->raw, field->raw_size);
+        else
+            bad |= put_key(&pk, field->key, field->key_size) || msgpack_pack_object(&pk, field->value);
     }
     return bad ? no_memory(err) : BT_OK;
 }
@@ -197,15 +208,17 @@ struct bt_field *bt_record_place(struct bt_record *rec, const char *key, size_t 
 {
     struct bt_field *field = find(rec, key, key_size);
 
-    if (field)
+    if (field) {
+        field->raw = NULL;
         return field;
+    }
     if (bt_grow(&rec->fields, &rec->capacity, rec->count + 1, sizeof *rec->fields, err))
         return NULL;
     const char *kept = bt_record_keep(rec, key, key_size, err);
     if (!kept)
         return NULL;
     field = &rec->fields[rec->count++];
-    *field = (struct bt_field){ kept, key_size, { .type = MSGPACK_OBJECT_NIL } };
+    *field = (struct bt_field){ .key = kept, .key_size = (uint32_t)key_size, .value.type = MSGPACK_OBJECT_NIL };
     return field;
 }
 
@@ -293,7 +306,7 @@ int bt_record_set_pair(struct bt_record *rec, const char *key, size_t key_size, 
     if (!rc && !(kept = bt_record_keep(rec, bytes.data, bytes.size, err)))
         rc = BT_ERR_MEMORY;
     if (!rc)
-        rc = unpack(rec, kept, bytes.size, &object, err);
+        rc = bt_build(rec->zone, kept, bytes.size, &object, NULL, err);
     struct bt_field *field = rc ? NULL : bt_record_place(rec, key, key_size, err);
     if (field)
         field->value = object;
@@ -432,12 +445,9 @@ int bt_record_end(struct bt_record *rec, struct bt_err *err)
     rec->building = NULL;
     if (rec->failed)
         return no_memory(err);
-    int rc = bt_walk(rec->packed.data, rec->packed.size, &why);
-    if (rc)
-        return bt_fail(err, rc, "field '%s': %s", key, why.text);
     const char *kept = bt_record_keep(rec, rec->packed.data, rec->packed.size, err);
     if (!kept)
         return BT_ERR_MEMORY;
-    rc = unpack(rec, kept, rec->packed.size, &object, err);
-    return rc ? rc : set(rec, key, object, err);
+    int rc = bt_build(rec->zone, kept, rec->packed.size, &object, NULL, &why);
+    return rc ? bt_fail(err, rc, "field '%s': %s", key, why.text) : set(rec, key, object, err);
 }

@@ -19,8 +19,8 @@ struct bt_record *bt_record_new(void); /* empty; NULL when out of memory */
 void bt_record_clear(struct bt_record *rec);
 void bt_record_free(struct bt_record *rec);
 
-/* Reads a msgpack body: walked and checked first (subset, depth, counts, unique keys), then unpacked. The
- * bytes are copied. Errors: E_BT_BODY, E_BT_DUPKEY, E_MEMORY. */
+/* Reads a msgpack body, which is checked as it is read (subset, depth, counts, unique keys). The bytes are
+ * copied. Errors: E_BT_BODY, E_BT_DUPKEY, E_MEMORY. */
 int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struct bt_err *err);
 /* Appends the record's msgpack body to buf. Same fields, same bytes. */
 int bt_record_encode(const struct bt_record *rec, struct bt_buf *buf, struct bt_err *err);

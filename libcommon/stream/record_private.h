@@ -9,7 +9,8 @@
 
 struct bt_field {
     const char *key;
-    size_t key_size;
+    uint32_t key_size, raw_size;
+    const char *raw; /* key and value as they were read, fit to be written again; NULL: changed since */
     msgpack_object value;
 };
 
@@ -23,7 +24,15 @@ struct bt_record {
     bool failed;          /* a pack call ran out of memory */
 };
 
-/* The place for `key`: the field of that name, or a new one at the end. NULL with E_MEMORY. */
+/* bt_walk (walk.h) that makes msgpack-c's nodes in `zone`; strings and bytes stay where they are in `data`. Floats of 32
+ * bits become floats of 64. *shortest (NULL: not asked): the bytes are those that packing the nodes gives. */
+int bt_build(msgpack_zone *zone, const void *data, size_t size, msgpack_object *root, bool *shortest,
+             struct bt_err *err);
+/* bt_record_decode of what stands behind the first `skip` bytes of a buffer, with which the record swaps its own: nothing
+ * is copied, and what the buffer holds afterwards is of no use. */
+int bt_record_take(struct bt_record *rec, struct bt_buf *buf, size_t skip, struct bt_err *err);
+
+/* The place for a new value of `key`: the field of that name, or a new one at the end. NULL with E_MEMORY. */
 struct bt_field *bt_record_place(struct bt_record *rec, const char *key, size_t key_size, struct bt_err *err);
 /* Bytes copied into the record. */
 char *bt_record_keep(struct bt_record *rec, const void *data, size_t size, struct bt_err *err);

@@ -9,7 +9,7 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/stream/bytes.h"
 
-enum { OUTPUT_BYTES = 128 << 10, FRAME_BYTES = 4 << 20, LEVEL = 3, WINDOW_LOG = 21 };
+enum { OUTPUT_BYTES = 256 << 10, LARGE_BYTES = 64 << 10, FRAME_BYTES = 4 << 20, LEVEL = 3, WINDOW_LOG = 21 }; /* large: is not collected */
 
 struct bt_sink {
     struct bt_outfile file;
@@ -118,9 +118,9 @@ int bt_sink_write(struct bt_sink *s, const void *data, size_t size, struct bt_er
         s->in_frame += size;
         return compress(s, data, size, ZSTD_e_continue, err);
     }
-    if (s->used + size > OUTPUT_BYTES)
+    if (s->used + size > OUTPUT_BYTES || size >= LARGE_BYTES)
         rc = flush(s, err);
-    if (!rc && size >= OUTPUT_BYTES)
+    if (!rc && s->used == 0 && size >= LARGE_BYTES)
         return bt_outfile_write(&s->file, data, size, err);
     if (!rc) {
         memcpy(s->out + s->used, data, size);

@@ -259,7 +259,7 @@ static int copy(struct bt_source *s, void *buf, size_t size, size_t *got, struct
 {
     if (s->used == s->size && size >= INPUT_BYTES)
         return read_some(s, buf, size, got, err);
-    int rc = fill(s, 1, err);
+    int rc = s->used < s->size ? BT_OK : fill(s, 1, err);
     size_t here = s->size - s->used;
 
     *got = here < size ? here : size;

@@ -52,7 +52,7 @@ static const struct bt_value absent = { .kind = BT_ABSENT };
 
 static bool key_is(const char *data, size_t size, const char *key)
 {
-    return strlen(key) == size && memcmp(data, key, size) == 0;
+    return (size == 0 || data[0] == key[0]) && strlen(key) == size && memcmp(data, key, size) == 0;
 }
 
 struct bt_value bt_record_get(const struct bt_record *rec, const char *key)

@@ -1,5 +1,5 @@
-/* The one pass over a msgpack value before msgpack-c sees it. Private to stream and shard.
- * Source: formats.md 1.2, 8. */
+/* The one pass over a msgpack value: it is checked, and its nodes made (record_private.h) as it goes. msgpack-c's own
+ * unpacking would be a second pass over what was just read. Private to stream and shard. Source: formats.md 1.2, 8. */
 #ifndef BT_STREAM_WALK_H
 #define BT_STREAM_WALK_H
 
