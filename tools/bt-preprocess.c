@@ -18,13 +18,14 @@ enum { MAX_CODES = 64, JUDGED_AFTER = 1000 };
 
 static struct bt_list inputs;
 static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto",
-                  *rejects, *map_text, *delimiter, *shard;
+                  *rejects, *keep_as = "pixels", *background, *map_text, *delimiter, *shard;
 static int64_t shard_i, shard_n = 1;
 static struct bt_map *map;
-static int64_t side, threads, per_shard = 10000, max_pixels = 100000000;
+static int64_t side, max_side, threads, per_shard = 10000, max_pixels = 100000000, decode_mem = 1024, decode_time = 10;
 static double max_rejects = 0.05;
 static bool text_only, allow_truncated, allow_corrupt, dry_run, force, last_column_rest, nul, keep_going,
-            key_with_shard, dedup;
+            key_with_shard, dedup, exif_rotate, scale_grey16;
+static uint8_t background_rgb[3];
 
 static const struct bt_option options[] = {
     BT_OPT_STRING('o', "output", &output, "FILE", "sample records: a stream, or a set of shards FILE.lmdb"),
@@ -45,6 +46,11 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG(0, "dedup", &dedup, "leave out what has the picture and the texts of an input before"),
     BT_OPT_FLAG('t', "text-only", &text_only, "captions as sentences, without pictures"),
     BT_OPT_COUNT('r', "resize", &side, "SIDE", "store pixels, resized to SIDE x SIDE, instead of the file"),
+    BT_OPT_CHOICE(0, "as", &keep_as, "pixels|jpeg", "with --resize: store pixels, or a JPEG file of them"),
+    BT_OPT_COUNT(0, "max-side", &max_side, "N", "store larger pictures as JPEG files whose longer side is N"),
+    BT_OPT_FLAG(0, "exif-rotate", &exif_rotate, "turn pictures the way their EXIF says, and store them so"),
+    BT_OPT_STRING(0, "background", &background, "COLOR", "put transparent pictures over white, black or RRGGBB"),
+    BT_OPT_FLAG(0, "scale-grey16", &scale_grey16, "scale 16-bit grey to 8 bits, where Pillow clips it"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of what was left out, JSON lines"),
     BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N",
                   "stop above this share of inputs, once 1000 were read; 0, or 1 and more: above this count"),
@@ -52,6 +58,8 @@ static const struct bt_option options[] = {
                  "pictures checked at the same time, all processors if not given"),
     BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "inputs for each shard"),
     BT_OPT_COUNT(0, "max-pixels", &max_pixels, "N", "refuse pictures of more pixels"),
+    BT_OPT_COUNT(0, "decode-mem", &decode_mem, "MIB", "memory for decoding one picture"),
+    BT_OPT_COUNT(0, "decode-time", &decode_time, "S", "processor seconds for decoding one picture"),
     BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
     BT_OPT_FLAG(0, "allow-corrupt", &allow_corrupt, "take pictures whose damage is only warned of"),
     BT_OPT_FLAG('n', "dry-run", &dry_run, "write nothing, print what there is by split"),
@@ -75,7 +83,7 @@ struct run {
     struct bt_record *record;
     struct job *jobs; /* a ring: `count` of them from `first` on */
     size_t capacity, first, count;
-    uint64_t read, safe, kept, rotated, clipped, damaged; /* safe: of those read, by an earlier run */
+    uint64_t read, safe, kept, rotated, turned, clipped, damaged, cmyk, grey, alpha; /* safe: of those read, by an earlier run */
     uint64_t inputs;           /* met, also those of other shards */
     struct bt_seen keys, contents; /* of tar samples; for --dedup */
     uint64_t repeated, duplicates;
@@ -123,9 +131,10 @@ static int set_fields(struct bt_record *rec, const json_t *fields, struct bt_err
 
 static int set_picture(struct bt_record *rec, const struct bt_picture *p, struct bt_err *err)
 {
-    int rc = bt_record_set_bin(rec, side ? "pixels" : "image", p->data, p->size, err);
+    bool pixels = side && strcmp(keep_as, "pixels") == 0;
+    int rc = bt_record_set_bin(rec, pixels ? "pixels" : "image", p->data, p->size, err);
 
-    if (!rc && side)
+    if (!rc && pixels)
         rc = bt_record_set_int(rec, "side", side, err);
     if (!rc)
         rc = bt_record_set_int(rec, "width", p->image.width, err);
@@ -271,6 +280,17 @@ static void drop_first(struct run *r)
     r->count--;
 }
 
+static void count_case(struct run *r, const struct bt_image *image)
+{
+    r->rotated += image->orientation > 1 && !image->rotated;
+    r->turned += image->rotated;
+    r->clipped += image->grey16 && !scale_grey16;
+    r->damaged += image->damaged;
+    r->cmyk += image->cmyk;
+    r->grey += image->grey;
+    r->alpha += image->alpha;
+}
+
 static int write_first(struct run *r, struct bt_err *err)
 {
     struct job *job = &r->jobs[r->first];
@@ -281,9 +301,8 @@ static int write_first(struct run *r, struct bt_err *err)
     if (job->picture) {
         bt_pool_wait(r->pool, job->picture);
         why = &job->picture->reject;
-        r->rotated += !why->code && job->picture->image.orientation > 1;
-        r->clipped += !why->code && job->picture->image.grey16;
-        r->damaged += !why->code && job->picture->image.damaged;
+        if (!why->code)
+            count_case(r, &job->picture->image);
     }
     if (dedup && !why->code && !job->repeated)
         rc = is_duplicate(r, job, &duplicate, err);
@@ -361,9 +380,14 @@ static void summarise(const struct run *r)
     if (s->blank_lines)
         bt_note("%s blank lines passed over", bt_human_count(s->blank_lines));
     if (r->rotated)
-        bt_note("%s pictures carry a rotation that was not applied", bt_human_count(r->rotated));
+        bt_note("%s pictures carry a rotation that was not applied; see --exif-rotate", bt_human_count(r->rotated));
+    if (r->turned)
+        bt_note("%s pictures were turned the way their EXIF says", bt_human_count(r->turned));
     if (r->clipped)
-        bt_note("%s pictures of 16-bit grey were clipped to 8 bits, not scaled", bt_human_count(r->clipped));
+        bt_note("%s pictures of 16-bit grey were clipped to 8 bits, not scaled; see --scale-grey16", bt_human_count(r->clipped));
+    if (r->cmyk || r->grey || r->alpha)
+        bt_note("%s pictures are CMYK, %s grey, %s have transparency, which was %s", bt_human_count(r->cmyk),
+                bt_human_count(r->grey), bt_human_count(r->alpha), background ? "put over the background" : "dropped");
     if (r->damaged)
         bt_note("%s damaged pictures were accepted; their records say so", bt_human_count(r->damaged));
 }
@@ -400,10 +424,11 @@ static int options_hash(char hex[17], struct bt_err *err)
     int rc = bt_buf_printf(
         &text, err,
         "format=%s split=%s group=%s text=%d side=%lld pixels=%lld truncated=%d corrupt=%d map=%s delimiter=%s rest=%d "
-        "going=%d key=%d shard=%lld/%lld dedup=%d",
+        "going=%d key=%d shard=%lld/%lld dedup=%d as=%s max=%lld turn=%d over=%s scale=%d",
         format, split ? split : "", group, text_only, (long long)side, (long long)max_pixels, allow_truncated,
         allow_corrupt, map_text ? map_text : "", delimiter ? delimiter : "", last_column_rest, keep_going, key_with_shard,
-        (long long)shard_i, (long long)shard_n, dedup);
+        (long long)shard_i, (long long)shard_n, dedup, keep_as, (long long)max_side, exif_rotate, background ? background : "",
+        scale_grey16);
 
     if (!rc) {
         hash = bt_xxh64(text.data, text.size);
@@ -445,7 +470,7 @@ static int open_writer(struct run *r, struct bt_err *err)
 
     if (!rc)
         rc = bt_writer_open(&r->writer, output, &o, err);
-    if (!rc && side)
+    if (!rc && side && strcmp(keep_as, "pixels") == 0)
         rc = bt_writer_must_int(r->writer, "side", side, err);
     if (!rc)
         rc = name_inputs(r->writer, err);
@@ -459,11 +484,19 @@ static int open_writer(struct run *r, struct bt_err *err)
 static int open_pool(struct run *r, struct bt_err *err)
 {
     struct bt_pool_options o = { .image = { .max_pixels = (uint64_t)max_pixels,
-                                             .allow_truncated = allow_truncated,
-                                             .allow_corrupt = allow_corrupt },
-                                 .side = (int)side };
+                                            .allow_truncated = allow_truncated,
+                                            .allow_corrupt = allow_corrupt,
+                                            .exif_rotate = exif_rotate,
+                                            .scale_grey16 = scale_grey16,
+                                            .composite = background != NULL },
+                                 .side = (int)side,
+                                 .jpeg = strcmp(keep_as, "jpeg") == 0,
+                                 .max_side = (int)max_side,
+                                 .memory_bytes = (size_t)decode_mem << 20,
+                                 .cpu_seconds = (int)decode_time };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
+    memcpy(o.image.background, background_rgb, sizeof background_rgb);
     o.threads = threads ? (int)threads : processors > 0 ? (int)processors : 1;
     r->capacity = 4 * (size_t)o.threads + 4;
     r->jobs = bt_alloc(r->capacity, sizeof *r->jobs, err);
@@ -558,6 +591,21 @@ static int count_only(struct bt_annotations *source, struct bt_err *err)
 
 /* ---- */
 
+static bool parse_background(void)
+{
+    unsigned rgb = 0xffffff;
+    char behind;
+
+    if (strcmp(background, "black") == 0)
+        rgb = 0;
+    else if (strcmp(background, "white") != 0 &&
+             (strlen(background) != 6 || strspn(background, "0123456789abcdefABCDEF") != 6 || sscanf(background, "%6x%c", &rgb, &behind) != 1))
+        return false;
+    for (int c = 0; c < 3; c++)
+        background_rgb[c] = (uint8_t)(rgb >> (16 - 8 * c));
+    return true;
+}
+
 static int check_options(struct bt_err *err)
 {
     char behind;
@@ -574,6 +622,12 @@ static int check_options(struct bt_err *err)
     if (shard && (sscanf(shard, "%5" SCNd64 "/%5" SCNd64 "%c", &shard_i, &shard_n, &behind) != 2 || shard_i < 0 || shard_n < 1 ||
                   shard_i >= shard_n))
         return bt_fail(err, BT_ERR_USAGE, "--shard=%s: write I/N, I from 0 to N - 1", bt_quote_str(shard));
+    if (background && !parse_background())
+        return bt_fail(err, BT_ERR_USAGE, "--background=%s: is neither white, black nor RRGGBB", bt_quote_str(background));
+    if (max_side > 32768 || decode_mem < 16 || decode_mem > 65536 || decode_time < 1 || decode_time > 3600)
+        return bt_fail(err, BT_ERR_USAGE, "--max-side is at most 32768, --decode-mem 16 to 65536, --decode-time 1 to 3600");
+    if (side && max_side)
+        return bt_fail(err, BT_ERR_USAGE, "--resize and --max-side exclude each other");
     if (text_only && side)
         return bt_fail(err, BT_ERR_USAGE, "--text-only has no pictures for --resize");
     return BT_OK;

@@ -7,7 +7,7 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
-#include "libcommon/generate/picture.h"
+#include "libcommon/generate/stored_picture.h"
 
 struct entry {
     struct bt_record *rec;
@@ -129,8 +129,8 @@ void bt_generator_free(struct bt_generator *g)
 static int take_picture(struct bt_generator *g, const struct bt_record *rec, struct entry *e, const char **code,
                         struct bt_err *err)
 {
-    struct bt_picture picture;
-    int rc = bt_picture_of(rec, &picture, err);
+    struct bt_stored_picture picture;
+    int rc = bt_stored_picture_of(rec, &picture, err);
 
     if (rc)
         return rc;
@@ -140,7 +140,7 @@ static int take_picture(struct bt_generator *g, const struct bt_record *rec, str
     for (e->picture = 0; e->picture < g->pictures; e->picture++)
         if (g->picture_hash[e->picture] == hash)
             return BT_OK;
-    rc = bt_picture_tensor(&picture, g->o.vlm->config.vit.image_size, g->images + g->pictures * g->pixels, code, err);
+    rc = bt_stored_picture_tensor(&picture, g->o.vlm->config.vit.image_size, g->images + g->pictures * g->pixels, code, err);
     g->picture_hash[g->pictures] = hash;
     g->pictures += !rc;
     return rc;

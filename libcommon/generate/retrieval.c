@@ -6,7 +6,7 @@
 #include "libcommon/base/file.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/tool.h"
-#include "libcommon/generate/picture.h"
+#include "libcommon/generate/stored_picture.h"
 #include "libcommon/stream/stream.h"
 #include "libcommon/tensor/safetensors.h"
 #include "libcommon/text/clean.h"
@@ -68,12 +68,12 @@ static int add_record(struct retrieval *r, const struct bt_record *rec, struct b
 {
     struct bt_value captions = bt_record_get(rec, "captions"), caption = bt_record_get(rec, "caption");
     size_t side = r->o->vlm->config.vit.image_size;
-    struct bt_picture picture;
+    struct bt_stored_picture picture;
     const char *code;
-    int rc = bt_picture_of(rec, &picture, err);
+    int rc = bt_stored_picture_of(rec, &picture, err);
 
     if (!rc)
-        rc = bt_picture_tensor(&picture, side, r->chw + r->pictures_waiting * 3 * side * side, &code, err);
+        rc = bt_stored_picture_tensor(&picture, side, r->chw + r->pictures_waiting * 3 * side * side, &code, err);
     if (rc)
         return rc;
     r->images++;

@@ -56,6 +56,10 @@ const char *bt_image_kind(const void *bytes, size_t size);
 /* True for the pictures this library knows by name, decodable here or not. */
 bool bt_image_is_picture(const void *bytes, size_t size);
 
+/* The picture as a JPEG file, in memory that the caller frees; quality 1 to 100, chroma at half size as the library does by
+ * default. The same pixels give the same bytes. E_MEMORY. */
+int bt_image_write_jpeg(uint8_t **data, size_t *size, const struct bt_image *image, int quality, struct bt_err *err);
+
 /* A rectangle of whole pixels inside a picture. */
 struct bt_crop {
     int top, left, height, width;

@@ -25,27 +25,85 @@ struct bt_pool {
 
 /* ---- in the worker ---- */
 
-/* What a worker answers: this, and behind it the pixels if they are wanted. */
+/* What a worker answers: this, and behind it pixels, or the file that takes the place of the one that came. */
 struct answer {
     struct bt_image image; /* rgb means nothing here */
     char code[24];         /* "": a good picture */
     char detail[200];
 };
 
+enum { QUALITY = 95 };
+
 static size_t pixel_bytes(const struct bt_pool_options *options)
 {
-    return (size_t)options->side * (size_t)options->side * 3;
+    return options->jpeg ? 0 : (size_t)options->side * (size_t)options->side * 3;
 }
 
-static int decode(struct answer *answer, uint8_t *pixels, const void *bytes, size_t size,
+/* Whether the pixels are others than the file has, so that a file of its own must hold them. */
+static bool is_changed(const struct bt_image *image, const struct bt_pool_options *options)
+{
+    const struct bt_image_options *o = &options->image;
+    bool large = options->max_side && (image->width > options->max_side || image->height > options->max_side);
+
+    return options->side || large || image->rotated || (o->composite && image->alpha) || (o->scale_grey16 && image->grey16);
+}
+
+/* The size that the picture is kept in. */
+static void fit(const struct bt_image *image, const struct bt_pool_options *options, int *width, int *height)
+{
+    int longer = image->width > image->height ? image->width : image->height;
+
+    *width = options->side ? options->side : image->width;
+    *height = options->side ? options->side : image->height;
+    if (!options->side && options->max_side && longer > options->max_side) {
+        *width = (int)(((int64_t)image->width * options->max_side + longer / 2) / longer);
+        *height = (int)(((int64_t)image->height * options->max_side + longer / 2) / longer);
+        *width = *width ? *width : 1;
+        *height = *height ? *height : 1;
+    }
+}
+
+/* The picture anew as a JPEG file, at most MAX_FILE bytes of it into `file`. */
+static int encode(struct bt_image *image, const struct bt_pool_options *options, uint8_t *file, size_t *bytes, struct bt_err *err)
+{
+    struct bt_image fitted = { 0 };
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = BT_OK;
+
+    fit(image, options, &fitted.width, &fitted.height);
+    fitted.rgb = bt_alloc((uint64_t)fitted.width * (uint64_t)fitted.height, 3, err);
+    rc = fitted.rgb ? bt_image_resize(fitted.rgb, fitted.width, fitted.height, image, NULL, err) : err->status;
+    if (!rc)
+        rc = bt_image_write_jpeg(&data, &size, &fitted, QUALITY, err);
+    if (!rc && size > MAX_FILE)
+        rc = bt_fail(err, BT_ERR_LIMIT, "the JPEG file made of it has %zu bytes", size);
+    if (!rc) {
+        memcpy(file, data, size);
+        *bytes = size;
+        image->width = fitted.width;
+        image->height = fitted.height;
+    }
+    free(data);
+    free(fitted.rgb);
+    return rc;
+}
+
+/* *kept: how many bytes of `room` are the picture's. */
+static int decode(struct answer *answer, uint8_t *room, size_t *kept, const void *bytes, size_t size,
                   const struct bt_pool_options *options, struct bt_image_reject *reject)
 {
     struct bt_err err = { 0 };
     struct bt_image image = { 0 };
     int rc = bt_image_decode(&image, bytes, size, &options->image, reject);
 
-    if (!rc && options->side && bt_image_resize(pixels, options->side, options->side, &image, NULL, &err))
-        rc = bt_image_refuse(reject, "DECODE_MEM", "%s", err.text);
+    *kept = pixel_bytes(options);
+    if (!rc && *kept)
+        rc = bt_image_resize(room, options->side, options->side, &image, NULL, &err);
+    else if (!rc && is_changed(&image, options))
+        rc = encode(&image, options, room, kept, &err);
+    if (err.status)
+        bt_image_refuse(reject, "DECODE_MEM", "%.190s", err.text);
     answer->image = image;
     bt_image_free(&image);
     answer->image.rgb = NULL;
@@ -57,17 +115,26 @@ static size_t work(void *reply, const void *bytes, size_t size, const void *cont
     const struct bt_pool_options *options = context;
     struct bt_image_reject reject = { 0 };
     struct answer *answer = reply;
+    size_t kept;
 
     *answer = (struct answer){ .code = "" };
-    if (decode(answer, (uint8_t *)(answer + 1), bytes, size, options, &reject)) {
+    if (decode(answer, (uint8_t *)(answer + 1), &kept, bytes, size, options, &reject)) {
         snprintf(answer->code, sizeof answer->code, "%s", reject.code);
         memcpy(answer->detail, reject.detail, sizeof answer->detail);
         return sizeof *answer;
     }
-    return sizeof *answer + pixel_bytes(options);
+    return sizeof *answer + kept;
 }
 
 /* ---- in the threads ---- */
+
+/* The most that may stand behind an answer. */
+static size_t reply_bytes(const struct bt_pool_options *options)
+{
+    size_t pixels = pixel_bytes(options);
+
+    return pixels ? pixels : MAX_FILE;
+}
 
 /* The code that lives for ever: the worker's bytes are not to be trusted. */
 static const char *code_of(const char code[24])
@@ -81,21 +148,24 @@ static const char *code_of(const char code[24])
     return "DECODE_CRASH";
 }
 
-static int take_answer(struct bt_picture *p, const struct answer *answer, size_t size, size_t pixels)
+static int take_answer(struct bt_picture *p, const struct answer *answer, size_t size, const struct bt_pool_options *options)
 {
+    size_t pixels = pixel_bytes(options), kept = size - sizeof *answer;
+
     if (size >= sizeof *answer && answer->code[0])
         return bt_image_refuse(&p->reject, code_of(answer->code), "%.199s", answer->detail);
-    if (size != sizeof *answer + pixels || answer->image.width < 1 || answer->image.height < 1)
+    if (size < sizeof *answer || (pixels && kept != pixels) || kept > reply_bytes(options) || answer->image.width < 1 ||
+        answer->image.height < 1)
         return bt_image_refuse(&p->reject, "DECODE_CRASH", "the decoder's answer makes no sense");
     p->image = answer->image;
-    if (pixels) {
+    if (kept) {
         free(p->data);
         p->size = 0;
-        p->data = malloc(pixels);
+        p->data = malloc(kept);
         if (!p->data)
             return bt_image_refuse(&p->reject, "DECODE_MEM", "out of memory");
-        memcpy(p->data, answer + 1, pixels);
-        p->size = pixels;
+        memcpy(p->data, answer + 1, kept);
+        p->size = kept;
     }
     return BT_OK;
 }
@@ -111,7 +181,7 @@ static void load(struct bt_pool *pool, int slot, struct bt_picture *p)
     p->file_bytes = p->size;
     rc = bt_workers_call(pool->workers, slot, p->data, p->size, &reply, &size, &p->reject);
     if (!rc)
-        rc = take_answer(p, reply, size, pixel_bytes(&pool->options));
+        rc = take_answer(p, reply, size, &pool->options);
     if (rc) {
         free(p->data);
         p->data = NULL;
@@ -159,7 +229,7 @@ static int start_workers(struct bt_pool *p, struct bt_err *err)
     struct bt_workers_options o = {
         .count = p->options.threads,
         .request_bytes = MAX_FILE,
-        .reply_bytes = sizeof(struct answer) + pixel_bytes(&p->options),
+        .reply_bytes = sizeof(struct answer) + reply_bytes(&p->options),
         .memory_bytes = p->options.memory_bytes ? p->options.memory_bytes : (size_t)1 << 30,
         .cpu_seconds = p->options.cpu_seconds ? p->options.cpu_seconds : 10,
         .work = work,

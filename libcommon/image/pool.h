@@ -11,6 +11,8 @@ struct bt_pool_options {
     struct bt_image_options image;
     int threads;         /* at least 1 */
     int side;            /* 0: keep the file's bytes; else resize to side x side and keep those pixels */
+    bool jpeg;           /* with a side: keep a JPEG file of those pixels */
+    int max_side;        /* 0: any; without a side: make larger pictures so small that they fit, and keep a JPEG file */
     size_t memory_bytes; /* 0: 1 GiB; address space for one decoder */
     int cpu_seconds;     /* 0: 10; processor time for one picture */
 };

@@ -250,3 +250,53 @@ END
     [ "$(wc -l < a)" -gt 1000 ]
     cmp a b
 }
+
+# ---- pictures stored otherwise than they came ----
+
+# the picture of the first record of a stream, as bytes
+picture() { bt-cat --to=json "$1" | jq -r "first(inputs | select(.type == \"record\")) | .${2:-image}.\"\$bin\"" | base64 -d; }
+
+@test "--exif-rotate turns pictures, and stores them turned" {
+    bt-preprocess --exif-rotate "$golden/decode/jpeg_exif_6.jpg" -o r.bt 2>said
+    grep -q "1 pictures were turned the way their EXIF says" said
+    bt-preprocess -q "$golden/decode/jpeg_exif_6.jpg" -o o.bt
+    [ "$(records r.bt | jq -c '[.height, .width]')" = "$(records o.bt | jq -c '[.width, .height]')" ]
+    picture r.bt >turned.jpg
+    bt-preprocess -q turned.jpg -o t.bt # it says nothing of turning any more
+    [ "$(records t.bt | jq -c '[.width, .height]')" = "$(records r.bt | jq -c '[.width, .height]')" ]
+    bt-preprocess -q --exif-rotate "$golden/decode/jpeg_exif_1.jpg" -o s.bt
+    picture s.bt | cmp - "$golden/decode/jpeg_exif_1.jpg" # nothing to turn: the file as it is
+}
+
+@test "--background puts transparent pictures over a color; without it alpha is dropped" {
+    bt-preprocess --resize 8 "$golden/decode/png_rgba8.png" -o d.bt 2>said
+    grep -q "1 have transparency, which was dropped" said
+    for color in white black ff0000; do
+        bt-preprocess -q --resize 8 --background $color "$golden/decode/png_rgba8.png" -o $color.bt
+        picture $color.bt pixels >$color
+    done
+    picture d.bt pixels >dropped
+    [ "$(cat white black ff0000 dropped | wc -c)" = $((4 * 192)) ]
+    ! cmp -s white black
+    ! cmp -s white dropped
+    paste <(od -An -v -w1 -tu1 white) <(od -An -v -w1 -tu1 black) | awk '$1 < $2 { exit 1 }'
+    for wrong in pink fffff ff00000 -1; do
+        run bt-preprocess -q --background=$wrong "$golden/decode/png_rgba8.png"
+        [ $status -eq 64 ]
+    done
+}
+
+@test "--scale-grey16, --max-side, --resize --as jpeg" {
+    bt-preprocess -q --resize 4 "$golden/decode/png_grey16.png" -o c.bt
+    bt-preprocess -q --resize 4 --scale-grey16 "$golden/decode/png_grey16.png" -o s.bt
+    ! cmp -s <(picture c.bt pixels) <(picture s.bt pixels)
+    bt-preprocess -q --max-side 32 "$golden/decode/jpeg_444_q90.jpg" "$golden/decode/jpeg_grey.jpg" -o m.bt
+    [ "$(records m.bt | jq -c '[.width, .height]' | head -1)" = "[32,21]" ] # of 67 x 45
+    picture m.bt | head -c 2 | od -An -tx1 | grep -q "ff d8"
+    bt-preprocess -q --max-side 67 "$golden/decode/jpeg_444_q90.jpg" -o k.bt
+    picture k.bt | cmp - "$golden/decode/jpeg_444_q90.jpg"
+    bt-preprocess -q --resize 24 --as jpeg "$golden/decode/jpeg_444_q90.jpg" -o j.bt
+    [ "$(records j.bt | jq -c '[.width, .height, has("pixels"), has("side")]')" = "[24,24,false,false]" ]
+    run bt-preprocess -q --resize 24 --max-side 24 "$golden/decode/jpeg_444_q90.jpg"
+    [ $status -eq 64 ]
+}

@@ -1,9 +1,9 @@
 /* The picture of a record. */
-#include "libcommon/generate/picture.h"
+#include "libcommon/generate/stored_picture.h"
 
 #include "libcommon/image/image.h"
 
-int bt_picture_of(const struct bt_record *rec, struct bt_picture *picture, struct bt_err *err)
+int bt_stored_picture_of(const struct bt_record *rec, struct bt_stored_picture *picture, struct bt_err *err)
 {
     struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
     bool file = image.kind == BT_BIN;
@@ -11,11 +11,11 @@ int bt_picture_of(const struct bt_record *rec, struct bt_picture *picture, struc
 
     if (v->kind != BT_BIN)
         return bt_fail(err, BT_ERR_INPUT, "no picture in field 'image'; make the records with bt-preprocess");
-    *picture = (struct bt_picture){ v->data, v->size, file };
+    *picture = (struct bt_stored_picture){ v->data, v->size, file };
     return BT_OK;
 }
 
-int bt_picture_tensor(const struct bt_picture *picture, size_t side, float *chw, const char **code, struct bt_err *err)
+int bt_stored_picture_tensor(const struct bt_stored_picture *picture, size_t side, float *chw, const char **code, struct bt_err *err)
 {
     struct bt_image image = { .width = (int)side, .height = (int)side, .rgb = (uint8_t *)picture->bytes };
     struct bt_image_reject why;
