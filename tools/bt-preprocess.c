@@ -19,7 +19,7 @@ static const char *output = "-", *format = "auto", *images, *answers, *split, *m
                   *rejects;
 static int64_t side, threads, per_shard = 10000, max_pixels = 100000000;
 static double max_rejects = 0.05;
-static bool text_only, allow_truncated, allow_corrupt, dry_run, force;
+static bool text_only, allow_truncated, allow_corrupt, dry_run, break_lock, force;
 
 static const struct bt_option options[] = {
     BT_OPT_STRING('o', "output", &output, "FILE", "sample records: a stream, or a set of shards FILE.lmdb"),
@@ -42,6 +42,7 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
     BT_OPT_FLAG(0, "allow-corrupt", &allow_corrupt, "take pictures whose damage is only warned of"),
     BT_OPT_FLAG('n', "dry-run", &dry_run, "read no picture, write nothing, print counts by split"),
+    BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&inputs, "INPUT", "folders, pictures, annotation files"),
     BT_OPT_END
@@ -350,6 +351,7 @@ static int open_writer(struct run *r, struct bt_err *err)
     struct bt_writer_options o = { .schema = &bt_schema_sample,
                                    .options_hash = hash,
                                    .force = force,
+                                   .break_lock = break_lock,
                                    .provenance = true,
                                    .per_shard = (uint64_t)per_shard };
     int rc = options_hash(hash, err);
