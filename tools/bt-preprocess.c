@@ -23,7 +23,7 @@ static int64_t shard_i, shard_n = 1;
 static struct bt_map *map;
 static int64_t side, max_side, threads, per_shard = 10000, max_pixels = 100000000, decode_mem = 1024, decode_time = 10;
 static double max_rejects = 0.05;
-static bool text_only, allow_truncated, allow_corrupt, dry_run, force, last_column_rest, nul, keep_going,
+static bool text_only, allow_truncated, allow_corrupt, dry_run, force, break_lock, last_column_rest, nul, keep_going,
             key_with_shard, dedup, exif_rotate, scale_grey16;
 static uint8_t background_rgb[3];
 
@@ -63,6 +63,7 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
     BT_OPT_FLAG(0, "allow-corrupt", &allow_corrupt, "take pictures whose damage is only warned of"),
     BT_OPT_FLAG('n', "dry-run", &dry_run, "write nothing, print what there is by split"),
+    BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&inputs, "INPUT", "folders, pictures, annotation files"),
     BT_OPT_END
@@ -462,6 +463,7 @@ static int open_writer(struct run *r, struct bt_err *err)
     struct bt_writer_options o = { .schema = &bt_schema_sample,
                                    .options_hash = hash,
                                    .force = force,
+                                   .break_lock = break_lock,
                                    .provenance = true,
                                    .per_shard = (uint64_t)per_shard,
                                    .seg_i = (uint64_t)shard_i,

@@ -9,7 +9,8 @@
 #define XXH_INLINE_ALL /* most of what is summed is short */
 #include <xxhash.h>
 
-/* The calls of old: those that took their place set up the whole of libcrypto, and crash when memory is short. */
+/* The calls of old: those that took their place set up the whole of libcrypto, and crash when memory is
+ * short. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 
@@ -41,19 +42,9 @@ static uint32_t update_table(uint32_t crc, const uint8_t *p, size_t size)
 }
 
 #if defined(__x86_64__)
-#include <nmmintrin.h>
+#include <immintrin.h>
 
-/* The instruction gives a result after three cycles and begins another in each, so three lanes run side by side; what
- * the bytes of the later lanes do to the sum of an earlier one is a table's matter. */
-enum { LONG_LANE = 4096, SHORT_LANE = 64 };
-
-struct lane {
-    size_t bytes;
-    uint32_t shift[4][256]; /* shift[k][b]: byte k of a sum, being b, with `bytes` zeros behind it */
-};
-static struct lane long_lane = { .bytes = LONG_LANE }, short_lane = { .bytes = SHORT_LANE };
-
-static inline uint64_t word_at(const uint8_t *p)
+static uint64_t word_at(const uint8_t *p)
 {
     uint64_t word;
 
@@ -61,32 +52,10 @@ static inline uint64_t word_at(const uint8_t *p)
     return word;
 }
 
-static uint32_t shift(const struct lane *lane, uint32_t crc)
-{
-    return lane->shift[0][crc & 0xFF] ^ lane->shift[1][crc >> 8 & 0xFF] ^ lane->shift[2][crc >> 16 & 0xFF] ^
-           lane->shift[3][crc >> 24];
-}
-
-__attribute__((target("sse4.2"))) static uint32_t update_lanes(const struct lane *lane, uint32_t crc,
-                                                               const uint8_t *p)
-{
-    uint64_t a = crc, b = 0, c = 0;
-
-    for (size_t i = 0; i < lane->bytes; i += 8) {
-        a = _mm_crc32_u64(a, word_at(p + i));
-        b = _mm_crc32_u64(b, word_at(p + lane->bytes + i));
-        c = _mm_crc32_u64(c, word_at(p + 2 * lane->bytes + i));
-    }
-    return shift(lane, shift(lane, (uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
-}
-
 __attribute__((target("sse4.2"))) static uint32_t update_sse42(uint32_t crc, const uint8_t *p, size_t size)
 {
-    for (; size >= 3 * LONG_LANE; p += 3 * LONG_LANE, size -= 3 * LONG_LANE)
-        crc = update_lanes(&long_lane, crc, p);
-    for (; size >= 3 * SHORT_LANE; p += 3 * SHORT_LANE, size -= 3 * SHORT_LANE)
-        crc = update_lanes(&short_lane, crc, p);
     uint64_t wide = crc;
+
     for (; size >= 8; p += 8, size -= 8)
         wide = _mm_crc32_u64(wide, word_at(p));
     crc = (uint32_t)wide;
@@ -95,20 +64,56 @@ __attribute__((target("sse4.2"))) static uint32_t update_sse42(uint32_t crc, con
     return crc;
 }
 
-/* What zeros do to a sum is linear: to all its values what they do to its bits. */
-static void setup_lane(struct lane *lane)
+/* Folding: 128 bits far in front are carried over to those D bits behind them by two carry-less products,
+ * with x^(D+31) and x^(D-33) modulo the polynomial, reflected. Source: Gopal et al., Fast CRC Computation for
+ * Generic Polynomials Using PCLMULQDQ Instruction, Intel, 2009. */
+#define FOLD __attribute__((target("sse4.2,avx2,pclmul,vpclmulqdq")))
+enum { FOLDED_BYTES = 128 };
+
+FOLD static __m256i load(const uint8_t *p)
 {
-    static const uint8_t zeros[SHORT_LANE];
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
 
-    for (int k = 0; k < 4; k++)
-        for (int bit = 0; bit < 8; bit++) {
-            uint32_t crc = (uint32_t)1 << (8 * k + bit);
+FOLD static __m256i fold(__m256i front, __m256i by, __m256i behind)
+{
+    return _mm256_xor_si256(behind, _mm256_xor_si256(_mm256_clmulepi64_epi128(front, by, 0x00),
+                                                     _mm256_clmulepi64_epi128(front, by, 0x11)));
+}
 
-            for (size_t done = 0; done < lane->bytes; done += SHORT_LANE)
-                crc = update_sse42(crc, zeros, SHORT_LANE);
-            for (int low = 0; low < 1 << bit; low++)
-                lane->shift[k][low | 1 << bit] = lane->shift[k][low] ^ crc;
-        }
+FOLD static uint32_t update_folding(uint32_t crc, const uint8_t *p, size_t size)
+{
+    const __m256i by_1024 = _mm256_set_epi64x(0x0d3b6092, 0x6992cea2, 0x0d3b6092, 0x6992cea2);
+    const __m256i by_256 = _mm256_set_epi64x(0xba4fc28e, 0x3da6d0cb, 0xba4fc28e, 0x3da6d0cb);
+    const __m128i by_128 = _mm_set_epi64x(0x493c7d27, 0xf20c0dfe);
+    __m256i a, b, c, d;
+
+    if (size < 2 * FOLDED_BYTES)
+        return update_sse42(crc, p, size);
+    a = _mm256_xor_si256(load(p), _mm256_set_epi64x(0, 0, 0, crc));
+    b = load(p + 32);
+    c = load(p + 64);
+    d = load(p + 96);
+    for (p += FOLDED_BYTES, size -= FOLDED_BYTES; size >= FOLDED_BYTES;
+         p += FOLDED_BYTES, size -= FOLDED_BYTES) {
+        a = fold(a, by_1024, load(p));
+        b = fold(b, by_1024, load(p + 32));
+        c = fold(c, by_1024, load(p + 64));
+        d = fold(d, by_1024, load(p + 96));
+    }
+    d = fold(fold(fold(a, by_256, b), by_256, c), by_256, d);
+    __m128i front = _mm256_castsi256_si128(d), rest = _mm256_extracti128_si256(d, 1);
+    rest = _mm_xor_si128(rest, _mm_xor_si128(_mm_clmulepi64_si128(front, by_128, 0x00),
+                                             _mm_clmulepi64_si128(front, by_128, 0x11)));
+    uint64_t wide = _mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(rest, 0));
+    wide = _mm_crc32_u64(wide, (uint64_t)_mm_extract_epi64(rest, 1));
+    return update_sse42((uint32_t)wide, p, size);
+}
+
+static bool have_folding(void)
+{
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("vpclmulqdq");
 }
 
 static bool have_sse42(void)
@@ -133,11 +138,8 @@ __attribute__((constructor)) static void crc_setup(void)
             table[k][byte] = table[k - 1][byte] >> 8 ^ table[0][table[k - 1][byte] & 0xFF];
     update = update_table;
 #if defined(__x86_64__)
-    if (have_sse42()) {
-        setup_lane(&short_lane);
-        setup_lane(&long_lane);
-        update = update_sse42;
-    }
+    if (have_sse42())
+        update = have_folding() ? update_folding : update_sse42;
 #endif
 }
 

@@ -397,7 +397,7 @@ static void run_cut(struct file *f)
 {
     uint8_t *p = page(f, last_page(f, 0)), *n = p + PAGE - 8 - 10;
 
-    memcpy(n, big_node(f, 0), 17);
+    memmove(n, big_node(f, 0), 17);
     set(p + 16, 2, (uint64_t)(n - p));
 }
 
