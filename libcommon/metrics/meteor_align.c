@@ -127,12 +127,12 @@ static void fix(struct bt_aligner *a, int32_t reference_count, int32_t hypothesi
             hypothesis[m->items[k].at + w]++;
     }
     for (int32_t j = 0; j < reference_count; j++) {
-        const struct bt_match *match = m->items + m->first[j];
-        bool alone = m->first[j + 1] - m->first[j] == 1;
-        if (alone && covered_once(reference, j, match->length) && covered_once(hypothesis, match->at, match->at_length))
+        a->fixed[j] = NONE;
+        if (m->first[j + 1] - m->first[j] != 1)
+            continue;
+        const struct bt_match *match = &m->items[m->first[j]];
+        if (covered_once(reference, j, match->length) && covered_once(hypothesis, match->at, match->at_length))
             a->fixed[j] = m->first[j];
-        else
-            a->fixed[j] = NONE;
     }
 }
 

@@ -8,6 +8,7 @@ cat=$BT_BUILD/bin/bt-cat
 # The field cases' caps-3: the results are the first reference of each image.
 setup() {
     cd "$BATS_TEST_TMPDIR"
+    unset BT_METEOR
     cat >refs.json <<'END'
 {"images": [{"id": 1}, {"id": 2}, {"id": 3}], "annotations": [
  {"id": 1, "image_id": 1, "caption": "a red bus on the street"}, {"id": 2, "image_id": 1, "caption": "the bus is red"},
@@ -57,7 +58,24 @@ refused() {
     [ "${lines[6]}" = "CIDEr            5.827" ]
     [ "${lines[7]}" = "exact            1.000" ]
     [[ ${lines[8]} =~ ^'bt-score|metric:BLEU+ROUGE+CIDEr|tok:words|refs:2|n:3|data:'[0-9a-f]{16}'|v:' ]]
+    [[ $stderr == *"METEOR skipped: it needs data; "* ]]
+    [ "${#stderr_lines[@]}" = 1 ]
+}
+
+@test "METEOR comes from the user's data, and the signature says which" {
+    own=$BATS_TEST_DIRNAME/../golden/metrics/meteor_own
+    run -0 --separate-stderr "$score" caption --meteor "$own" --refs refs.json results.json
+    [ "${lines[5]}" = "METEOR           1.000" ]
+    [[ ${lines[9]} =~ ^'bt-score|metric:BLEU+METEOR+ROUGE+CIDEr|tok:words|meteor:1.5:'[0-9a-f]{16}'|refs:2|' ]]
     [ "$stderr" = "" ]
+    BT_METEOR=$own "$score" caption --refs refs.json results.json >again
+    [ "$output" = "$(cat again)" ]
+    run -0 --separate-stderr "$score" caption --meteor stem --per-item items.bt --refs refs.json results.json
+    [ "${lines[5]}" = "METEOR_stem      1.000" ]
+    [[ ${lines[9]} == *"|meteor:1.5:stem|"* ]]
+    "$cat" --to=json items.bt | jq -es 'map(.METEOR_stem // empty) == [1, 1, 1]'
+    refused 66 "none.jar: No such file" "$score" caption --meteor none.jar --refs refs.json results.json
+    refused 64 "belongs to 'bt-score caption'" "$score" vqa --meteor stem --refs refs.json results.json
 }
 
 @test "--json has all digits under the official names" {

@@ -53,6 +53,7 @@ homeless_packages() {
             home["lmdb"] = "libcommon/shard/"
             home["jpeglib"] = home["jerror"] = home["turbojpeg"] = home["png"] = "libcommon/image/"
             home["utf8proc"] = "libcommon/text/"
+            home["libstemmer"] = "libcommon/metrics/"
             home["jansson"] = home["xxhash"] = home["openssl"] = "libcommon/base/"
             home["dnnl"] = home["oneapi"] = "kernels/cpu/"
             home["cublas"] = home["cudnn"] = "kernels/cuda/"

@@ -26,7 +26,7 @@ struct zip {
 static void put(uint8_t *to, size_t *at, uint32_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        to[(*at)++] = i < 4 ? (uint8_t)(value >> 8 * i) : 0;
+        to[(*at)++] = (uint8_t)(i < 4 ? value >> 8 * i : 0);
 }
 
 /* The fields that both headers have, from "version needed" on. */
