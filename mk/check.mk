@@ -19,3 +19,7 @@ check-golden: $(GOLDEN_BINS)  ## run every golden case under GOLDEN=DIR, a line 
 
 check-deps:
 	@sh mk/deps.sh $(DEB_ALL)
+
+# Against the published tools themselves, on demand; each script says what it needs.
+parity-%: all
+	@bash tests/parity/$*.sh $(abspath $(B))

@@ -20,7 +20,7 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "annotations", &refs, "FILE", "another name of --refs"),
     BT_OPT_STRING(0, "questions", &questions, "FILE", "VQA questions, for the choices of multiple choice"),
     BT_OPT_CHOICE(0, "variant", &variant, "official|lavis|aokvqa", "which VQA evaluator (official)"),
-    BT_OPT_STRING(0, "meteor", &meteor, "JAR", "meteor-1.5.jar or its directory, for METEOR; or stem (BT_METEOR)"),
+    BT_OPT_STRING(0, "meteor", &meteor, "JAR", "meteor-1.5.jar or its directory, or stem (BT_METEOR)"),
     BT_OPT_CHOICE(0, "duplicates", &duplicates, "error|first|last",
                   "several results for one id (captions: error, VQA: last)"),
     BT_OPT_FLAG(0, "subset", &subset, "score what has a result; otherwise a missing one is an error"),
@@ -121,7 +121,8 @@ static int write_items(const struct output *o, const struct bt_join *join,
     struct bt_writer *writer = NULL;
     struct bt_record *rec = bt_record_new();
     size_t count = captions ? captions->count : answers->count;
-    int rc = rec ? open_items(&writer, o->report.signature, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
+    int rc = rec ? open_items(&writer, o->report.signature, err)
+                 : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 
     for (size_t i = 0; !rc && i < count; i++) {
         int32_t number = captions ? captions->each[i].number : answers->each[i].number;

@@ -247,7 +247,8 @@ static int score_items(const struct bt_caption_item *items, int32_t gram_count, 
 }
 
 static int score_meteor(const struct bt_meteor_data *meteor, const struct bt_lexicon *lex,
-                        const struct bt_caption_item *items, struct bt_caption_scores *scores, struct bt_err *err)
+                        const struct bt_caption_item *items, struct bt_caption_scores *scores,
+                        struct bt_err *err)
 {
     struct bt_meteor_stats *stats = bt_alloc(scores->count, sizeof *stats, err), sum = { .chunks = 0 };
     int rc = stats ? bt_caption_meteor(meteor, lex, items, scores->count, stats, err) : BT_ERR_MEMORY;

@@ -1,8 +1,8 @@
 /* metrics [DIR]: caption and VQA scores against what the published tools compute, as TAP.
  *
  * DIR is laid out as tests/golden/metrics (made by make_metrics.py there): captions/CASE, vqa/CASE,
- * vqa/text.jsonl, meteor, meteor_own; sizes come from the files. What is in DIR and not computed here (tokenize, GQA,
- * retrieval) is skipped by name. */
+ * vqa/text.jsonl, meteor, meteor_own; sizes come from the files. What is in DIR and not computed here
+ * (tokenize, GQA, retrieval) is skipped by name. */
 #include <dirent.h>
 #include <math.h>
 #include <stdarg.h>
