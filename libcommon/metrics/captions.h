@@ -1,5 +1,5 @@
-/* Generated captions scored against references: BLEU-1..4, METEOR, ROUGE-L, CIDEr-D, and the share that equals a
- * reference. Source: metrics.md 1.1, 2. */
+/* Generated captions scored against references: BLEU-1..4, METEOR, ROUGE-L, CIDEr-D, and the share that
+ * equals a reference. Source: metrics.md 1.1, 2. */
 #ifndef BT_METRICS_CAPTIONS_H
 #define BT_METRICS_CAPTIONS_H
 

@@ -9,9 +9,9 @@
 #include "libcommon/base/mem.h"
 
 enum {
-    END_SIZE = 22,     /* end of central directory, then a comment */
-    ENTRY_SIZE = 46,   /* central directory header, then name, extra field, comment */
-    LOCAL_SIZE = 30,   /* local header, then name, extra field */
+    END_SIZE = 22,   /* end of central directory, then a comment */
+    ENTRY_SIZE = 46, /* central directory header, then name, extra field, comment */
+    LOCAL_SIZE = 30, /* local header, then name, extra field */
     MAX_COMMENT = 65535,
     STORED = 0,
     DEFLATED = 8
@@ -53,7 +53,8 @@ static int find_directory(struct bt_jar *jar, struct bt_err *err)
             jar->entries = u32(p + at + 16);
             return BT_OK;
         }
-    return bt_fail(err, BT_ERR_INPUT, "%s: not a jar (no end of a zip archive); get the file again", jar->path);
+    return bt_fail(err, BT_ERR_INPUT, "%s: not a jar (no end of a zip archive); get the file again",
+                   jar->path);
 }
 
 int bt_jar_open(struct bt_jar **jar, const char *path, struct bt_err *err)
@@ -125,7 +126,9 @@ static bool unpack(const struct entry *entry, char *out)
         memcpy(out, entry->data, entry->size);
         return true;
     }
-    z_stream z = { .next_in = (Bytef *)entry->data, .avail_in = entry->packed, .next_out = (Bytef *)out,
+    z_stream z = { .next_in = (Bytef *)entry->data,
+                   .avail_in = entry->packed,
+                   .next_out = (Bytef *)out,
                    .avail_out = entry->size };
     if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
         return false;
@@ -149,11 +152,11 @@ int bt_jar_read(const struct bt_jar *jar, const char *member, size_t limit, char
     if (rc)
         return rc;
     if (entry.method != STORED && entry.method != DEFLATED)
-        return bt_fail(err, BT_ERR_INPUT, "%s: %s is packed by method %d; pack it with deflate", jar->path, member,
-                       entry.method);
+        return bt_fail(err, BT_ERR_INPUT, "%s: %s is packed by method %d; pack it with deflate", jar->path,
+                       member, entry.method);
     if (entry.size > limit)
-        return bt_fail(err, BT_ERR_LIMIT, "%s: %s has %u bytes, the limit is %zu", jar->path, member, entry.size,
-                       limit);
+        return bt_fail(err, BT_ERR_LIMIT, "%s: %s has %u bytes, the limit is %zu", jar->path, member,
+                       entry.size, limit);
     char *out = bt_alloc((uint64_t)entry.size + 1, 1, err);
     if (!out)
         return BT_ERR_MEMORY;

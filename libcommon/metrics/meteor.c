@@ -33,7 +33,8 @@ static double weigh_side(const struct bt_meteor_side *side)
 /* Everything matched in one piece: no penalty. */
 static bool is_whole(const struct bt_meteor_stats *s)
 {
-    return s->hypothesis.matched == s->hypothesis.words && s->reference.matched == s->reference.words && s->chunks == 1;
+    return s->hypothesis.matched == s->hypothesis.words && s->reference.matched == s->reference.words &&
+           s->chunks == 1;
 }
 
 double bt_meteor_score(const struct bt_meteor_stats *s)
@@ -108,7 +109,8 @@ static int out_of_memory(struct bt_err *err)
     return bt_fail(err, BT_ERR_MEMORY, "out of memory for METEOR");
 }
 
-static int add_words(struct run *run, struct bt_text text, struct bt_meteor_sentence *sentence, struct bt_err *err)
+static int add_words(struct run *run, struct bt_text text, struct bt_meteor_sentence *sentence,
+                     struct bt_err *err)
 {
     int32_t count = text.size > 0, done = 0;
     for (size_t i = 0; i < text.size; i++)
@@ -122,7 +124,8 @@ static int add_words(struct run *run, struct bt_text text, struct bt_meteor_sent
     int rc = BT_OK;
     for (size_t start = 0, i = 0; !rc && i <= text.size && done < count; i++)
         if (i == text.size || text.data[i] == ' ') {
-            rc = bt_meteor_words_add(run->words, (struct bt_text){ text.data + start, i - start }, &words[done++], err);
+            rc = bt_meteor_words_add(run->words, (struct bt_text){ text.data + start, i - start },
+                                     &words[done++], err);
             start = i + 1;
         }
     *sentence = (struct bt_meteor_sentence){ words, count };
@@ -133,7 +136,8 @@ static int add_sentence(struct run *run, struct side *side, struct bt_text text,
 {
     int rc = bt_meteor_normalize(run->normalizer, text, &run->text, err);
     if (!rc)
-        rc = bt_grow(&side->sentences, &side->sentence_capacity, side->count + 1, sizeof *side->sentences, err);
+        rc = bt_grow(&side->sentences, &side->sentence_capacity, side->count + 1, sizeof *side->sentences,
+                     err);
     if (!rc)
         rc = bt_grow(&side->texts, &side->text_capacity, side->count + 1, sizeof *side->texts, err);
     if (rc)
@@ -150,8 +154,8 @@ static int add_sentence(struct run *run, struct side *side, struct bt_text text,
 static int check_size(struct bt_text text, struct bt_err *err)
 {
     if (text.size > MAX_BYTES)
-        return bt_fail(err, BT_ERR_LIMIT, "a caption of %zu bytes, the limit is %d; captions are short", text.size,
-                       MAX_BYTES);
+        return bt_fail(err, BT_ERR_LIMIT, "a caption of %zu bytes, the limit is %d; captions are short",
+                       text.size, MAX_BYTES);
     return BT_OK;
 }
 
@@ -168,7 +172,8 @@ static int add_hypothesis(struct run *run, struct bt_text text, struct bt_err *e
         rc = bt_buf_add(&plain, text.data + i++, 1, err);
     }
     if (!rc)
-        rc = add_sentence(run, &run->hypotheses, (struct bt_text){ plain.size > 0 ? plain.data : "", plain.size }, err);
+        rc = add_sentence(run, &run->hypotheses,
+                          (struct bt_text){ plain.size > 0 ? plain.data : "", plain.size }, err);
     bt_buf_free(&plain);
     return rc;
 }
@@ -203,15 +208,16 @@ static int read_items(struct run *run, const struct bt_meteor_item *items, size_
 /* ---------------------------------------------------------------- aligning */
 
 /* The reference of the highest score, the first among equals. */
-static int align_item(struct bt_aligner *aligner, const struct run *run, size_t item, struct bt_meteor_stats *best,
-                      struct bt_err *err)
+static int align_item(struct bt_aligner *aligner, const struct run *run, size_t item,
+                      struct bt_meteor_stats *best, struct bt_err *err)
 {
     double best_score = -1;
     int rc = BT_OK;
     *best = (struct bt_meteor_stats){ .chunks = 0 };
     for (size_t r = run->first[item]; !rc && r < run->first[item + 1]; r++) {
         struct bt_meteor_stats stats;
-        rc = bt_aligner_align(aligner, &run->hypotheses.sentences[item], &run->references.sentences[r], &stats, err);
+        rc = bt_aligner_align(aligner, &run->hypotheses.sentences[item], &run->references.sentences[r],
+                              &stats, err);
         double score = rc ? -1 : bt_meteor_score(&stats);
         if (score > best_score) {
             best_score = score;
@@ -224,16 +230,16 @@ static int align_item(struct bt_aligner *aligner, const struct run *run, size_t 
 static int align_items(const struct run *run, size_t count, struct bt_meteor_stats *stats, struct bt_err *err)
 {
     int rc = BT_OK;
-    #pragma omp parallel
+#pragma omp parallel
     {
         struct bt_aligner *aligner = bt_aligner_new(run->words, run->paraphrases);
         struct bt_err own = { 0 };
         int failed = aligner ? BT_OK : out_of_memory(&own);
-        #pragma omp for schedule(dynamic, 16)
+#pragma omp for schedule(dynamic, 16)
         for (size_t i = 0; i < count; i++)
             if (!failed)
                 failed = align_item(aligner, run, i, &stats[i], &own);
-        #pragma omp critical
+#pragma omp critical
         if (failed && !rc)
             rc = bt_fail(err, failed, "%s", own.text);
         bt_aligner_free(aligner);
@@ -267,8 +273,8 @@ int bt_meteor_align(const struct bt_meteor_data *data, const struct bt_meteor_it
     if (!rc)
         rc = read_items(&run, items, count, err);
     if (!rc)
-        rc = bt_paraphrases_read(&run.paraphrases, data, run.words, run.hypotheses.texts, run.hypotheses.count,
-                                 run.references.texts, run.references.count, err);
+        rc = bt_paraphrases_read(&run.paraphrases, data, run.words, run.hypotheses.texts,
+                                 run.hypotheses.count, run.references.texts, run.references.count, err);
     if (!rc)
         rc = align_items(&run, count, stats, err);
     close_run(&run);

@@ -10,10 +10,10 @@ enum { BEAM = 40, NONE = -1 };
 
 /* A partial alignment of the reference up to some word. */
 struct state {
-    int64_t dist;      /* sum of |j - i| */
-    int32_t m1, m2;    /* weights matched in the hypothesis and the reference, whole numbers */
+    int64_t dist;   /* sum of |j - i| */
+    int32_t m1, m2; /* weights matched in the hypothesis and the reference, whole numbers */
     int32_t chunks, idx, last_end;
-    int32_t chosen;    /* the last match taken, in `links`; NONE */
+    int32_t chosen; /* the last match taken, in `links`; NONE */
 };
 
 /* What a state becomes at a word: `parent` with a match taken, or without. */
@@ -36,8 +36,8 @@ struct bt_aligner {
     int state_count;
     struct successor best[BEAM]; /* the next round's states, sorted */
     int best_count;
-    size_t stride;         /* 64-bit words of flags for a state: words used in the reference, in the hypothesis */
-    size_t reference_bits; /* where the hypothesis's begin */
+    size_t stride; /* 64-bit words of flags for a state: words used in the reference, in the hypothesis */
+    size_t reference_bits;      /* where the hypothesis's begin */
     uint64_t *used, *next_used; /* [BEAM][stride] */
     uint64_t used_capacity, next_capacity;
 
@@ -49,7 +49,8 @@ struct bt_aligner {
     uint64_t link_count, link_capacity;
 };
 
-struct bt_aligner *bt_aligner_new(const struct bt_meteor_words *words, const struct bt_paraphrases *paraphrases)
+struct bt_aligner *bt_aligner_new(const struct bt_meteor_words *words,
+                                  const struct bt_paraphrases *paraphrases)
 {
     struct bt_aligner *a = calloc(1, sizeof *a);
     if (a) {
@@ -95,7 +96,8 @@ static void set(uint64_t *bits, size_t at, int32_t count)
 
 static bool is_free(const struct bt_aligner *a, const uint64_t *used, const struct bt_match *m)
 {
-    return !any_set(used, (size_t)m->start, m->length) && !any_set(used, a->reference_bits + (size_t)m->at, m->at_length);
+    return !any_set(used, (size_t)m->start, m->length) &&
+           !any_set(used, a->reference_bits + (size_t)m->at, m->at_length);
 }
 
 static void use(const struct bt_aligner *a, uint64_t *used, const struct bt_match *m)
@@ -127,12 +129,13 @@ static void fix(struct bt_aligner *a, int32_t reference_count, int32_t hypothesi
             hypothesis[m->items[k].at + w]++;
     }
     for (int32_t j = 0; j < reference_count; j++) {
-        const struct bt_match *match = m->items + m->first[j];
-        bool alone = m->first[j + 1] - m->first[j] == 1;
-        if (alone && covered_once(reference, j, match->length) && covered_once(hypothesis, match->at, match->at_length))
+        a->fixed[j] = NONE;
+        if (m->first[j + 1] - m->first[j] != 1)
+            continue;
+        const struct bt_match *match = &m->items[m->first[j]];
+        if (covered_once(reference, j, match->length) &&
+            covered_once(hypothesis, match->at, match->at_length))
             a->fixed[j] = m->first[j];
-        else
-            a->fixed[j] = NONE;
     }
 }
 
@@ -162,8 +165,8 @@ static void append(struct bt_aligner *a, const struct state *state, int32_t pare
     a->best[at] = (struct successor){ key, *state, parent, match };
 }
 
-/* What a match adds to the sum of its side. The sums are whole numbers, so that an inexact match of one word adds nothing:
- * the published aligner's rounding. */
+/* What a match adds to the sum of its side. The sums are whole numbers, so that an inexact match of one word
+ * adds nothing: the published aligner's rounding. */
 static int32_t weight(const struct bt_match *m, int32_t length)
 {
     return m->module == BT_METEOR_EXACT ? length : length / 2;
@@ -207,8 +210,8 @@ static void pass_used(struct bt_aligner *a, int32_t parent, int32_t word)
     append(a, &s, parent, NONE);
 }
 
-/* Every match at the word that is free, then none. The published aligner adds a match's distance to the state that it leaves,
- * not to the one with the match. */
+/* Every match at the word that is free, then none. The published aligner adds a match's distance to the state
+ * that it leaves, not to the one with the match. */
 static void branch(struct bt_aligner *a, int32_t parent, int32_t word)
 {
     struct state s = a->states[parent];
@@ -303,8 +306,8 @@ static void count_side(const struct bt_aligner *a, const struct bt_meteor_senten
 }
 
 /* `fixed` becomes what the best alignment chose, and is counted. */
-static void count(struct bt_aligner *a, const struct bt_meteor_sentence *h, const struct bt_meteor_sentence *r,
-                  struct bt_meteor_stats *stats)
+static void count(struct bt_aligner *a, const struct bt_meteor_sentence *h,
+                  const struct bt_meteor_sentence *r, struct bt_meteor_stats *stats)
 {
     int32_t end = NONE, at_end = NONE;
     for (int32_t link = a->states[0].chosen; link != NONE; link = a->links[link].before)
@@ -327,7 +330,8 @@ static void count(struct bt_aligner *a, const struct bt_meteor_sentence *h, cons
     }
 }
 
-static int make_room(struct bt_aligner *a, int32_t reference_count, int32_t hypothesis_count, struct bt_err *err)
+static int make_room(struct bt_aligner *a, int32_t reference_count, int32_t hypothesis_count,
+                     struct bt_err *err)
 {
     uint64_t words = (uint64_t)(reference_count + hypothesis_count);
     a->reference_bits = ((size_t)reference_count + 63) / 64 * 64;
@@ -342,8 +346,8 @@ static int make_room(struct bt_aligner *a, int32_t reference_count, int32_t hypo
     return rc;
 }
 
-int bt_aligner_align(struct bt_aligner *a, const struct bt_meteor_sentence *h, const struct bt_meteor_sentence *r,
-                     struct bt_meteor_stats *stats, struct bt_err *err)
+int bt_aligner_align(struct bt_aligner *a, const struct bt_meteor_sentence *h,
+                     const struct bt_meteor_sentence *r, struct bt_meteor_stats *stats, struct bt_err *err)
 {
     int rc = make_room(a, r->count, h->count, err);
     if (!rc)

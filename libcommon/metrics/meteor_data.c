@@ -7,8 +7,8 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/metrics/jar.h"
 
-#define JAR "meteor-1.5.jar"
-#define TABLE "data/paraphrase-en.gz"
+#define JAR        "meteor-1.5.jar"
+#define TABLE      "data/paraphrase-en.gz"
 #define MAX_MEMBER ((size_t)64 << 20)
 
 static struct bt_text strip(struct bt_text line)
@@ -18,8 +18,10 @@ static struct bt_text strip(struct bt_text line)
     return line;
 }
 
-/* One entry a line; "#NUMERIC_ONLY#" behind it sends it to `numeric`, other lines with # in front are remarks. */
-static int add_lines(struct bt_intern *plain, struct bt_intern *numeric, struct bt_text text, struct bt_err *err)
+/* One entry a line; "#NUMERIC_ONLY#" behind it sends it to `numeric`, other lines with # in front are
+ * remarks. */
+static int add_lines(struct bt_intern *plain, struct bt_intern *numeric, struct bt_text text,
+                     struct bt_err *err)
 {
     static const char mark[] = "#NUMERIC_ONLY#";
     const size_t mark_size = sizeof mark - 1;
@@ -112,7 +114,8 @@ static int open_at(struct bt_meteor_data *d, const char *path, struct bt_err *er
         bt_context(err, "METEOR's data in %s", jar_path);
     if (!rc) {
         table = bt_format("%s/%s", home, TABLE);
-        rc = table ? bt_meteor_set_paraphrases(d, table, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+        rc = table ? bt_meteor_set_paraphrases(d, table, err)
+                   : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
     }
     bt_jar_close(jar);
     free(table);
@@ -150,7 +153,8 @@ int bt_meteor_set_paraphrases(struct bt_meteor_data *d, const char *path, struct
     d->table_path = path ? strdup(path) : NULL;
     if (!path)
         return BT_OK;
-    int rc = d->table_path ? bt_map_open(&d->table, path, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+    int rc = d->table_path ? bt_map_open(&d->table, path, err)
+                           : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
     if (!rc)
         d->table_hash = bt_xxh64(d->table.data, d->table.size);
     return rc;

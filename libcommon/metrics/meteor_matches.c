@@ -10,7 +10,8 @@
 static int add(struct bt_matches *m, struct bt_match match, struct bt_err *err)
 {
     if (m->count == MAX_MATCHES)
-        return bt_fail(err, BT_ERR_LIMIT, "a pair of sentences with more than 2^24 matches; captions are short");
+        return bt_fail(err, BT_ERR_LIMIT,
+                       "a pair of sentences with more than 2^24 matches; captions are short");
     int rc = bt_grow(&m->made, &m->made_capacity, (uint64_t)m->count + 1, sizeof *m->made, err);
     if (!rc)
         m->made[m->count++] = match;
@@ -34,7 +35,8 @@ static bool share_synset(const struct bt_meteor_word *a, const struct bt_meteor_
     return false;
 }
 
-static bool words_match(enum bt_meteor_module module, const struct bt_meteor_words *words, int32_t a, int32_t b)
+static bool words_match(enum bt_meteor_module module, const struct bt_meteor_words *words, int32_t a,
+                        int32_t b)
 {
     if (module == BT_METEOR_EXACT || a == b)
         return module == BT_METEOR_EXACT && a == b;
@@ -42,8 +44,9 @@ static bool words_match(enum bt_meteor_module module, const struct bt_meteor_wor
     return module == BT_METEOR_STEM ? x->stem == y->stem : share_synset(x, y);
 }
 
-static int match_words(struct bt_matches *m, enum bt_meteor_module module, const struct bt_meteor_words *words,
-                       const struct bt_meteor_sentence *h, const struct bt_meteor_sentence *r, struct bt_err *err)
+static int match_words(struct bt_matches *m, enum bt_meteor_module module,
+                       const struct bt_meteor_words *words, const struct bt_meteor_sentence *h,
+                       const struct bt_meteor_sentence *r, struct bt_err *err)
 {
     int rc = BT_OK;
     for (int32_t j = 0; !rc && j < r->count; j++)
@@ -69,7 +72,8 @@ static int find_spots(struct bt_matches *m, int side, const struct bt_paraphrase
     int rc = bt_grow(&m->spots[side], &m->spot_capacity[side], most, sizeof *m->spots[side], err);
     if (rc)
         return rc;
-    *spots = (struct spots){ m->spots[side], bt_paraphrases_spots(paraphrases, sentence, m->spots[side]), { 0 } };
+    *spots =
+        (struct spots){ m->spots[side], bt_paraphrases_spots(paraphrases, sentence, m->spots[side]), { 0 } };
     for (int32_t i = 0; i < spots->count; i++)
         spots->bits[spots->items[i].phrase >> 6 & 15] |= 1ull << (spots->items[i].phrase & 63);
     return BT_OK;
@@ -77,8 +81,9 @@ static int find_spots(struct bt_matches *m, int side, const struct bt_paraphrase
 
 /* For each phrase of one sentence, each of its paraphrases, each place in the other: `from_reference` tells
  * which sentence is which. */
-static int match_phrases(struct bt_matches *m, const struct bt_paraphrases *paraphrases, const struct spots *from,
-                         const struct spots *to, bool from_reference, struct bt_err *err)
+static int match_phrases(struct bt_matches *m, const struct bt_paraphrases *paraphrases,
+                         const struct spots *from, const struct spots *to, bool from_reference,
+                         struct bt_err *err)
 {
     int rc = BT_OK;
     for (int32_t f = 0; !rc && f < from->count; f++) {
@@ -92,9 +97,12 @@ static int match_phrases(struct bt_matches *m, const struct bt_paraphrases *para
                 const struct bt_meteor_spot *b = &to->items[t];
                 if (b->phrase != targets[k])
                     continue;
-                rc = add(m, from_reference ? (struct bt_match){ BT_METEOR_PARAPHRASE, a->start, a->length, b->start, b->length }
-                                           : (struct bt_match){ BT_METEOR_PARAPHRASE, b->start, b->length, a->start, a->length },
-                         err);
+                rc = add(
+                    m,
+                    from_reference
+                        ? (struct bt_match){ BT_METEOR_PARAPHRASE, a->start, a->length, b->start, b->length }
+                        : (struct bt_match){ BT_METEOR_PARAPHRASE, b->start, b->length, a->start, a->length },
+                    err);
             }
         }
     }
@@ -140,7 +148,8 @@ int bt_matches_find(struct bt_matches *m, const struct bt_meteor_words *words,
                     const struct bt_paraphrases *paraphrases, const struct bt_meteor_sentence *h,
                     const struct bt_meteor_sentence *r, struct bt_err *err)
 {
-    bool same = h->count == r->count && (h->count == 0 || memcmp(h->words, r->words, (size_t)h->count * sizeof *h->words) == 0);
+    bool same = h->count == r->count &&
+                (h->count == 0 || memcmp(h->words, r->words, (size_t)h->count * sizeof *h->words) == 0);
     m->count = 0;
     int rc = match_words(m, BT_METEOR_EXACT, words, h, r, err);
     if (!rc && !same)

@@ -1,4 +1,5 @@
-/* Inside METEOR's aligner: the candidate matches of a pair of sentences. Source: metrics.md 2.4, "Candidate matches". */
+/* Inside METEOR's aligner: the candidate matches of a pair of sentences. Source: metrics.md 2.4, "Candidate
+ * matches". */
 #ifndef BT_METRICS_METEOR_MATCHES_H
 #define BT_METRICS_METEOR_MATCHES_H
 
@@ -6,8 +7,8 @@
 
 struct bt_match {
     int32_t module;
-    int32_t start, length;   /* in the reference */
-    int32_t at, at_length;   /* in the hypothesis */
+    int32_t start, length; /* in the reference */
+    int32_t at, at_length; /* in the hypothesis */
 };
 
 /* Those that start at word j of the reference are items[first[j]] to items[first[j + 1] - 1], in the order of

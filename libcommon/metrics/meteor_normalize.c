@@ -1,5 +1,5 @@
-/* The steps are those of metrics.md 2.4, numbered as there. Each is one pass from left to right over code points, and a
- * neighbour that one match took is not there for the next. */
+/* The steps are those of metrics.md 2.4, numbered as there. Each is one pass from left to right over code
+ * points, and a neighbour that one match took is not there for the next. */
 #include "libcommon/metrics/meteor_normalize.h"
 
 #include <stdlib.h>
@@ -9,11 +9,11 @@
 #include "libcommon/text/clean.h"
 #include "libcommon/text/unicode.h"
 
-#define LEFT_QUOTE 0x2018
-#define RIGHT_QUOTE 0x2019
-#define LEFT_QUOTES 0x201C
+#define LEFT_QUOTE   0x2018
+#define RIGHT_QUOTE  0x2019
+#define LEFT_QUOTES  0x201C
 #define RIGHT_QUOTES 0x201D
-#define EN_DASH 0x2013
+#define EN_DASH      0x2013
 
 struct line {
     uint32_t *c;
@@ -62,9 +62,9 @@ static bool is_alpha(uint32_t c)
 {
     static const struct {
         uint32_t first, last;
-    } ranges[] = { { 'A', 'Z' },         { 'a', 'z' },         { 0xC0, 0xD6 },      { 0xD8, 0xF6 },
-                   { 0xF8, 0x17E },      { 0x400, 0x527 },     { 0x1D00, 0x1D7F },  { 0xA640, 0xA66E },
-                   { 0xA67E, 0xA697 } };
+    } ranges[] = { { 'A', 'Z' },       { 'a', 'z' },       { 0xC0, 0xD6 },
+                   { 0xD8, 0xF6 },     { 0xF8, 0x17E },    { 0x400, 0x527 },
+                   { 0x1D00, 0x1D7F }, { 0xA640, 0xA66E }, { 0xA67E, 0xA697 } };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges && c >= ranges[i].first; i++)
         if (c <= ranges[i].last)
             return true;
@@ -105,8 +105,8 @@ static bool is_white(uint32_t c)
 /* Step 1: what stays beside its neighbours. */
 static bool stays(uint32_t c)
 {
-    return is_alnum(c) || is_white(c) || c == '\v' || c == '.' || c == '\'' || c == '`' || c == ',' || c == '-' || c == LEFT_QUOTE ||
-           c == RIGHT_QUOTE;
+    return is_alnum(c) || is_white(c) || c == '\v' || c == '.' || c == '\'' || c == '`' || c == ',' ||
+           c == '-' || c == LEFT_QUOTE || c == RIGHT_QUOTE;
 }
 
 /* Step 8: a word that is this and no more goes. */
@@ -193,7 +193,8 @@ static int apply(struct bt_meteor_normalizer *n, const struct rule *rule, struct
     const struct line *line = &n->line;
     for (size_t i = 0; !rc && i < line->count;) {
         put(&n->next, line->c[i]);
-        if (line->count - i < 3 || line->c[i + 1] != rule->c || !rule->left(line->c[i]) || !rule->right(line->c[i + 2])) {
+        if (line->count - i < 3 || line->c[i + 1] != rule->c || !rule->left(line->c[i]) ||
+            !rule->right(line->c[i + 2])) {
             i++;
             continue;
         }
@@ -211,7 +212,8 @@ static int apply(struct bt_meteor_normalizer *n, const struct rule *rule, struct
 }
 
 /* Two characters by one, with spaces around it where `apart`. */
-static int replace_pair(struct bt_meteor_normalizer *n, uint32_t c, uint32_t by, bool apart, struct bt_err *err)
+static int replace_pair(struct bt_meteor_normalizer *n, uint32_t c, uint32_t by, bool apart,
+                        struct bt_err *err)
 {
     int rc = begin(n, err);
     const struct line *line = &n->line;
@@ -422,7 +424,8 @@ static int write_plain(struct bt_text text, struct bt_buf *out, struct bt_err *e
     return rc;
 }
 
-int bt_meteor_normalize(struct bt_meteor_normalizer *n, struct bt_text text, struct bt_buf *out, struct bt_err *err)
+int bt_meteor_normalize(struct bt_meteor_normalizer *n, struct bt_text text, struct bt_buf *out,
+                        struct bt_err *err)
 {
     out->size = 0;
     text = trim(text);

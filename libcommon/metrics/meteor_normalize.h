@@ -7,7 +7,8 @@
 
 struct bt_meteor_normalizer;
 
-struct bt_meteor_normalizer *bt_meteor_normalizer_new(const struct bt_meteor_data *data); /* NULL: no memory */
+struct bt_meteor_normalizer *
+bt_meteor_normalizer_new(const struct bt_meteor_data *data); /* NULL: no memory */
 void bt_meteor_normalizer_free(struct bt_meteor_normalizer *normalizer);
 
 /* The words with single spaces between them, into *out, which is emptied first. E_UTF8, E_MEMORY. */

@@ -37,11 +37,11 @@ struct bt_paraphrases {
 /* ---------------------------------------------------------------- sieve */
 
 /* Which word sequences occur in captions, and which in references, by a hash that is cut short: what it
- * lets pass by chance finds no match later. */
-enum { CAPTION = 1, REFERENCE = 2 };
+ * lets pass by chance finds no match later. A cell has two bits, so that all of them stay in the cache. */
+enum { CAPTION = 1, REFERENCE = 2, CELLS_A_BYTE = 4 };
 struct sieve {
-    uint8_t *cells;
-    uint64_t mask;
+    uint8_t *bytes;
+    uint64_t mask; /* of cell numbers */
 };
 
 #define HASH_START 0xcbf29ce484222325u
@@ -51,9 +51,9 @@ static uint64_t hash_byte(uint64_t h, unsigned char c)
     return (h ^ c) * 0x9e3779b97f4a7c15u;
 }
 
-static uint8_t *cell(const struct sieve *s, uint64_t hash)
+static uint64_t cell_of(const struct sieve *s, uint64_t hash)
 {
-    return &s->cells[(hash >> 32 ^ hash >> 11) & s->mask];
+    return (hash >> 32 ^ hash >> 11) & s->mask;
 }
 
 static void mark(const struct sieve *s, struct bt_text text, uint8_t side)
@@ -66,7 +66,8 @@ static void mark(const struct sieve *s, struct bt_text text, uint8_t side)
         for (size_t i = start; i < text.size && words < BT_METEOR_MAX_PHRASE; i++) {
             h = hash_byte(h, (unsigned char)text.data[i]);
             if (i + 1 == text.size || text.data[i + 1] == ' ') {
-                *cell(s, h) |= side;
+                uint64_t cell = cell_of(s, h);
+                s->bytes[cell / CELLS_A_BYTE] |= (uint8_t)(side << cell % CELLS_A_BYTE * 2);
                 words++;
             }
         }
@@ -76,16 +77,16 @@ static void mark(const struct sieve *s, struct bt_text text, uint8_t side)
 static int sieve_new(struct sieve *s, const struct bt_text *captions, size_t caption_count,
                      const struct bt_text *references, size_t reference_count, struct bt_err *err)
 {
-    uint64_t bytes = 0, cells = 1 << 16;
+    uint64_t characters = 0, cells = 1 << 16;
     for (size_t i = 0; i < caption_count; i++)
-        bytes += captions[i].size;
+        characters += captions[i].size;
     for (size_t i = 0; i < reference_count; i++)
-        bytes += references[i].size;
-    while (cells < bytes * 8 && cells < 1 << 26)
+        characters += references[i].size;
+    while (cells < characters * 4 && cells < 1 << 26)
         cells *= 2;
     s->mask = cells - 1;
-    s->cells = bt_alloc(cells, 1, err);
-    if (!s->cells)
+    s->bytes = bt_alloc(cells / CELLS_A_BYTE, 1, err);
+    if (!s->bytes)
         return BT_ERR_MEMORY;
     for (size_t i = 0; i < caption_count; i++)
         mark(s, captions[i], CAPTION);
@@ -115,7 +116,8 @@ static uint8_t sides(const struct sieve *s, struct bt_text phrase)
         space = false;
         begun = true;
     }
-    return *cell(s, h);
+    uint64_t cell = cell_of(s, h);
+    return s->bytes[cell / CELLS_A_BYTE] >> cell % CELLS_A_BYTE * 2 & (CAPTION | REFERENCE);
 }
 
 /* ---------------------------------------------------------------- tree */
@@ -230,7 +232,8 @@ struct table {
 
 static void note_phrase(struct table *t, struct bt_text phrase)
 {
-    if (t->phrase_size > 0 && phrase.size == t->phrase_size && memcmp(phrase.data, t->phrase, phrase.size) == 0)
+    if (t->phrase_size > 0 && phrase.size == t->phrase_size &&
+        memcmp(phrase.data, t->phrase, phrase.size) == 0)
         return;
     t->phrase_sides = sides(t->sieve, phrase);
     t->phrase_size = phrase.size <= sizeof t->phrase ? phrase.size : 0;
@@ -244,7 +247,8 @@ static int read_group(struct table *t, struct bt_text phrase, struct bt_text par
         return BT_OK;
     uint8_t other = sides(t->sieve, paraphrase);
     /* One side in a caption, the other in a reference. */
-    if (!((t->phrase_sides & CAPTION && other & REFERENCE) || (t->phrase_sides & REFERENCE && other & CAPTION)))
+    if (!((t->phrase_sides & CAPTION && other & REFERENCE) ||
+          (t->phrase_sides & REFERENCE && other & CAPTION)))
         return BT_OK;
     return add_pair(t->into, t->words, phrase, paraphrase, err);
 }
@@ -332,8 +336,9 @@ static int open_tree(struct bt_paraphrases *p, struct bt_err *err)
 }
 
 int bt_paraphrases_read(struct bt_paraphrases **paraphrases, const struct bt_meteor_data *data,
-                        const struct bt_meteor_words *words, const struct bt_text *captions, size_t caption_count,
-                        const struct bt_text *references, size_t reference_count, struct bt_err *err)
+                        const struct bt_meteor_words *words, const struct bt_text *captions,
+                        size_t caption_count, const struct bt_text *references, size_t reference_count,
+                        struct bt_err *err)
 {
     struct bt_paraphrases *p = bt_alloc(1, sizeof *p, err);
     struct bt_gunzip *gunzip = NULL;
@@ -351,7 +356,7 @@ int bt_paraphrases_read(struct bt_paraphrases **paraphrases, const struct bt_met
     if (!rc)
         rc = sort_pairs(p, err);
     bt_gunzip_close(gunzip);
-    free(sieve.cells);
+    free(sieve.bytes);
     if (rc)
         bt_paraphrases_free(p);
     else

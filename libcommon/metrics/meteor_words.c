@@ -53,8 +53,8 @@ static int add_stem(struct bt_meteor_words *w, struct bt_text text, int32_t *num
     const sb_symbol *stem = sb_stemmer_stem(w->stemmer, (const sb_symbol *)text.data, (int)text.size);
     if (!stem)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory for a stem");
-    return bt_intern_add(w->stems, (struct bt_text){ (const char *)stem, (size_t)sb_stemmer_length(w->stemmer) },
-                         number, err);
+    return bt_intern_add(
+        w->stems, (struct bt_text){ (const char *)stem, (size_t)sb_stemmer_length(w->stemmer) }, number, err);
 }
 
 static int add_synsets(struct bt_meteor_words *w, struct bt_text text, struct bt_meteor_word *word,
@@ -62,7 +62,8 @@ static int add_synsets(struct bt_meteor_words *w, struct bt_text text, struct bt
 {
     if (!w->data->synonyms)
         return BT_OK;
-    int rc = bt_synonyms_find(w->data->synonyms, text, &w->found, &w->found_capacity, &word->synset_count, err);
+    int rc =
+        bt_synonyms_find(w->data->synonyms, text, &w->found, &w->found_capacity, &word->synset_count, err);
     if (rc || word->synset_count == 0)
         return rc;
     int32_t *copy = bt_arena_take(w->synsets, (uint64_t)word->synset_count, sizeof *copy);

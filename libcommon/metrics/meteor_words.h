@@ -18,7 +18,8 @@ struct bt_meteor_words *bt_meteor_words_new(const struct bt_meteor_data *data); 
 void bt_meteor_words_free(struct bt_meteor_words *words);
 
 /* The number of a normalised word. E_INPUT when its synsets are damaged, E_MEMORY. */
-int bt_meteor_words_add(struct bt_meteor_words *words, struct bt_text word, int32_t *number, struct bt_err *err);
+int bt_meteor_words_add(struct bt_meteor_words *words, struct bt_text word, int32_t *number,
+                        struct bt_err *err);
 int32_t bt_meteor_words_find(const struct bt_meteor_words *words, struct bt_text word); /* -1: not there */
 /* Lives until the next word is added. */
 const struct bt_meteor_word *bt_meteor_words_get(const struct bt_meteor_words *words, int32_t number);

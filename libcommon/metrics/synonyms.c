@@ -55,8 +55,8 @@ static bool next_field(struct bt_text *line, struct bt_text *field)
 
 static int lone_line(const char *what, struct bt_text line, struct bt_err *err)
 {
-    return bt_fail(err, BT_ERR_INPUT, "the %s end after %s, whose second line is missing; get them again", what,
-                   bt_quote(line.data, line.size));
+    return bt_fail(err, BT_ERR_INPUT, "the %s end after %s, whose second line is missing; get them again",
+                   what, bt_quote(line.data, line.size));
 }
 
 static int add_synsets(struct bt_synonyms *s, struct bt_text text, struct bt_err *err)
@@ -147,7 +147,8 @@ static int collect(const struct bt_synonyms *s, struct bt_text word, struct numb
         int64_t value = 0;
         for (size_t i = 0; i < field.size; i++) {
             if (field.data[i] < '0' || field.data[i] > '9' || field.size > 9)
-                return bt_fail(err, BT_ERR_INPUT, "the synsets of %s hold %s, which is no number; get them again",
+                return bt_fail(err, BT_ERR_INPUT,
+                               "the synsets of %s hold %s, which is no number; get them again",
                                bt_quote(word.data, word.size), bt_quote(field.data, field.size));
             value = value * 10 + (field.data[i] - '0');
         }
@@ -176,15 +177,15 @@ static bool is_short(struct bt_text word)
 
 /* The base form by the first rule whose result has synsets: m(w) of metrics.md 2.4. False: none. The result
  * is in `base` when a rule made it. */
-static bool detach(const struct bt_synonyms *s, struct bt_text word, struct bt_buf *base, struct bt_text *result,
-                   int *rc, struct bt_err *err)
+static bool detach(const struct bt_synonyms *s, struct bt_text word, struct bt_buf *base,
+                   struct bt_text *result, int *rc, struct bt_err *err)
 {
     static const struct {
         const char *end, *by;
-    } rules[] = { { "s", "" },      { "ses", "s" }, { "xes", "x" }, { "zes", "z" }, { "ches", "ch" },
-                  { "shes", "sh" }, { "men", "man" }, { "ies", "y" }, { "s", "" },  { "ies", "y" },
-                  { "es", "e" },    { "es", "" },   { "ed", "e" },  { "ed", "" },   { "ing", "e" },
-                  { "ing", "" },    { "er", "" },   { "est", "" },  { "er", "e" },  { "est", "e" } };
+    } rules[] = { { "s", "" },      { "ses", "s" },   { "xes", "x" }, { "zes", "z" }, { "ches", "ch" },
+                  { "shes", "sh" }, { "men", "man" }, { "ies", "y" }, { "s", "" },    { "ies", "y" },
+                  { "es", "e" },    { "es", "" },     { "ed", "e" },  { "ed", "" },   { "ing", "e" },
+                  { "ing", "" },    { "er", "" },     { "est", "" },  { "er", "e" },  { "est", "e" } };
 
     *result = word;
     if (ends_in(word, "ss") || is_short(word))

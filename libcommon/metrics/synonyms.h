@@ -10,8 +10,9 @@
 
 struct bt_synonyms;
 
-/* `synsets`: pairs of lines, a word, then the numbers of its synsets. `exceptions`: pairs of lines, a base form,
- * then its irregular forms. Both are borrowed and must outlive it. E_INPUT when a line lacks its partner. */
+/* `synsets`: pairs of lines, a word, then the numbers of its synsets. `exceptions`: pairs of lines, a base
+ * form, then its irregular forms. Both are borrowed and must outlive it. E_INPUT when a line lacks its
+ * partner. */
 int bt_synonyms_new(struct bt_synonyms **synonyms, struct bt_text synsets, struct bt_text exceptions,
                     struct bt_err *err);
 void bt_synonyms_free(struct bt_synonyms *synonyms);

@@ -1,5 +1,5 @@
-/* Any bytes as METEOR's jar, its table of paraphrases, packed or plain, its synonyms, or a caption: scores or a refusal, within
- * the limits. The first byte says which. */
+/* Any bytes as METEOR's jar, its table of paraphrases, packed or plain, its synonyms, or a caption: scores or
+ * a refusal, within the limits. The first byte says which. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +29,10 @@ static int name_bytes(const void *data, size_t size, char path[64])
 
 static void align(const struct bt_meteor_data *data, struct bt_text caption)
 {
-    const struct bt_text references[] = { text("two dogs run"), text("a couple of dogs on the move, u.s."), caption };
-    const struct bt_meteor_item items[] = { { caption, references, 3 }, { text("a couple of dog's running"), references, 3 } };
+    const struct bt_text references[] = { text("two dogs run"), text("a couple of dogs on the move, u.s."),
+                                          caption };
+    const struct bt_meteor_item items[] = { { caption, references, 3 },
+                                            { text("a couple of dog's running"), references, 3 } };
     struct bt_meteor_stats stats[2];
     struct bt_err err = { 0 };
     if (bt_meteor_align(data, items, 2, stats, &err) != BT_OK)
@@ -82,7 +84,8 @@ static void try_plain_table(const uint8_t *bytes, size_t size)
 static void try_synonyms(struct bt_text both)
 {
     struct bt_synonyms *synonyms = NULL;
-    struct bt_text synsets = { both.data, both.size / 2 }, exceptions = { both.data + both.size / 2, both.size - both.size / 2 };
+    struct bt_text synsets = { both.data, both.size / 2 },
+                   exceptions = { both.data + both.size / 2, both.size - both.size / 2 };
     int32_t *found = NULL, count;
     uint64_t capacity = 0;
     if (bt_synonyms_new(&synonyms, synsets, exceptions, NULL) == BT_OK) {

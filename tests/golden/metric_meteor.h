@@ -1,6 +1,7 @@
-/* METEOR's cases of the metrics runner, which includes this behind its own helpers. `meteor` and those of captions need
- * METEOR's data: BT_METEOR in the environment names meteor-1.5.jar or its directory; without it they are skipped.
- * `meteor_own` has small data of its own in the same layout, and the answers that the jar gives with them. */
+/* METEOR's cases of the metrics runner, which includes this behind its own helpers. `meteor` and those of
+ * captions need METEOR's data: BT_METEOR in the environment names meteor-1.5.jar or its directory; without it
+ * they are skipped. `meteor_own` has small data of its own in the same layout, and the answers that the jar
+ * gives with them. */
 
 #define METEOR_SKIP "METEOR's data are not here; BT_METEOR names the jar"
 
@@ -19,7 +20,8 @@ static void read_meteor_set(struct meteor_set *set, const json_t *segments)
     set->items = calloc(set->count, sizeof *set->items);
     set->stats = calloc(set->count, sizeof *set->stats);
     for (size_t i = 0; i < set->count; i++) {
-        const json_t *segment = json_array_get(segments, i), *references = json_object_get(segment, "refs"), *reference;
+        const json_t *segment = json_array_get(segments, i), *references = json_object_get(segment, "refs"),
+                     *reference;
         struct bt_text *texts = calloc(json_array_size(references), sizeof *texts);
         size_t r;
         json_array_foreach(references, r, reference) texts[r] = text_of(reference);
@@ -164,7 +166,8 @@ static void check_captions_meteor(const char *folder, const json_t *expected)
         return;
     read_meteor_set(&set, json_object_get(expected, "images"));
     compare_meteor(&set, data, "meteor_stats", "METEOR");
-    compare("METEOR of the corpus", pool_kind(&set, NULL), number(json_object_get(expected, "corpus"), "METEOR"), 1e-9);
+    compare("METEOR of the corpus", pool_kind(&set, NULL),
+            number(json_object_get(expected, "corpus"), "METEOR"), 1e-9);
     report(folder, "METEOR", NULL);
     free_meteor_set(&set);
     bt_meteor_close(data);

@@ -1,5 +1,5 @@
-/* METEOR's parts: the jar, its table, refusals, the variant without data. The alignments themselves are golden cases
- * (tests/golden/metrics/meteor_own); expected values here are from metrics.md 2.4 and 2.6. */
+/* METEOR's parts: the jar, its table, refusals, the variant without data. The alignments themselves are
+ * golden cases (tests/golden/metrics/meteor_own); expected values here are from metrics.md 2.4 and 2.6. */
 #include <omp.h>
 #include <zlib.h>
 
@@ -26,11 +26,12 @@ struct zip {
 static void put(uint8_t *to, size_t *at, uint32_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        to[(*at)++] = i < 4 ? (uint8_t)(value >> 8 * i) : 0;
+        to[(*at)++] = (uint8_t)(i < 4 ? value >> 8 * i : 0);
 }
 
 /* The fields that both headers have, from "version needed" on. */
-static void put_header(uint8_t *to, size_t *at, int method, const char *name, uint32_t crc, size_t packed, size_t size)
+static void put_header(uint8_t *to, size_t *at, int method, const char *name, uint32_t crc, size_t packed,
+                       size_t size)
 {
     put(to, at, 20, 2);
     put(to, at, 0, 2);
@@ -163,7 +164,9 @@ static void test_damaged_jar(void)
 /* A gzip member of these bytes, behind what is there. */
 static void pack(char *to, size_t *size, const char *data)
 {
-    z_stream z = { .next_in = (Bytef *)data, .avail_in = (uInt)strlen(data), .next_out = (Bytef *)to + *size,
+    z_stream z = { .next_in = (Bytef *)data,
+                   .avail_in = (uInt)strlen(data),
+                   .next_out = (Bytef *)to + *size,
                    .avail_out = 1000 };
     deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
     CHECK_INT(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -193,7 +196,8 @@ static void test_table(void)
     size_t size = 0;
     double with, without;
     struct bt_err err = { 0 };
-    pack(bytes, &size, "0.5\nrun\nwalk\n0.5\ntw"); /* members follow one another, the last line lacks its end */
+    pack(bytes, &size,
+         "0.5\nrun\nwalk\n0.5\ntw"); /* members follow one another, the last line lacks its end */
     pack(bytes, &size, "o\na  couple of");
     CHECK_OK(score_with_table(bytes, size, &with, &err), &err);
     CHECK(with > 0.8);
@@ -287,7 +291,8 @@ static void test_damaged_synonyms(void)
         scratch_text("synonym/english.exceptions", cases[i].exceptions);
         path = bt_format("%s", scratch_folder);
         int rc = bt_meteor_open(&meteor, path, &err);
-        if (rc == BT_ERR_NOINPUT && strstr(err.text, "paraphrase-en.gz")) { /* the last case is found when it is used */
+        if (rc == BT_ERR_NOINPUT &&
+            strstr(err.text, "paraphrase-en.gz")) { /* the last case is found when it is used */
             char bytes[100];
             size_t size = 0;
             pack(bytes, &size, "");
@@ -321,9 +326,14 @@ static void test_normalize(void)
     struct bt_meteor_data *meteor = NULL;
     struct bt_err err = { 0 };
     CHECK_OK(bt_meteor_open(&meteor, OWN, &err), &err);
-    check_normalized(meteor, "a man is n't riding a red-and-white bike", "a man is n 't riding a red and white bike");
-    check_normalized(meteor, "the dog 's bowl , y' all 'em o'clock", "the dog ' s bowl , y ' all ' em o 'clock");
-    check_normalized(meteor, "a 1/2 cup and 5\xc2\xa0" "1/2 feet at&t", "a 1 / 2 cup and 5 1 / 2 feet at & t");
+    check_normalized(meteor, "a man is n't riding a red-and-white bike",
+                     "a man is n 't riding a red and white bike");
+    check_normalized(meteor, "the dog 's bowl , y' all 'em o'clock",
+                     "the dog ' s bowl , y ' all ' em o 'clock");
+    check_normalized(meteor,
+                     "a 1/2 cup and 5\xc2\xa0"
+                     "1/2 feet at&t",
+                     "a 1 / 2 cup and 5 1 / 2 feet at & t");
     check_normalized(meteor, "etc. in the u.s. at 5:00 p.m. etc.", "etc. in the us at 5 : 00 pm etc .");
     check_normalized(meteor, "a'b'c wait...x a,,b --- 1,000", "a 'b'c wait ... x a , ,b -- 1,000");
     check_normalized(meteor, "Dr. No. 5 No. X pp. 3 vs. Y", "dr. no. 5 no . x pp. 3 vs. y");
@@ -345,7 +355,8 @@ static void test_long_captions(void)
     struct bt_meteor_data *meteor = NULL;
     struct bt_meteor_stats stats[2];
     struct bt_err err = { 0 };
-    char *most = repeat("a", 2048), *more = repeat("a", 2049), *many = repeat("dog", 200), *other = repeat("dog", 150);
+    char *most = repeat("a", 2048), *more = repeat("a", 2049), *many = repeat("dog", 200),
+         *other = repeat("dog", 150);
     const struct bt_text references[] = { text(most), text(other) };
     const struct bt_meteor_item fits[] = { { text(most), references, 1 }, { text(many), references + 1, 1 } };
     const struct bt_meteor_item over = { text(more), references, 1 };
@@ -366,8 +377,9 @@ static void test_long_captions(void)
 static void test_threads(void)
 {
     enum { ITEMS = 200 };
-    static const char *const captions[] = { "a cat sits next to two dogs", "the lady and the kid in a car", "two dogs running",
-                                            "a couple of dogs on the move", "women beside a carriage outside" };
+    static const char *const captions[] = { "a cat sits next to two dogs", "the lady and the kid in a car",
+                                            "two dogs running", "a couple of dogs on the move",
+                                            "women beside a carriage outside" };
     struct bt_text references[5];
     struct bt_meteor_item items[ITEMS];
     struct bt_meteor_stats one[ITEMS], three[ITEMS];
