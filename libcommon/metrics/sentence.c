@@ -13,8 +13,7 @@
 struct gram_slot {
     int32_t prefix, word; /* prefix -1 for a 1-gram */
     int32_t id;           /* + 1; 0: free */
-    int32_t sentence;     /* that met it last, */
-    int32_t place;        /* and where it stands in that sentence's list */
+    int32_t place;        /* where it was met last, in the lists of all sentences one after the other; + 1 */
 };
 
 struct bt_lexicon {
@@ -23,7 +22,7 @@ struct bt_lexicon {
     struct gram_slot *slots;
     uint64_t slot_count; /* a power of two, at least twice `gram_count` */
     int32_t gram_count;
-    int32_t sentence_count;
+    int32_t place_count; /* the length of the lists of the sentences before this one */
     int32_t *word_ids, *prefixes; /* of the sentence being read */
     struct bt_gram *grams;
     uint64_t word_capacity, prefix_capacity, gram_capacity;
@@ -63,10 +62,15 @@ int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex)
     return lex->gram_count;
 }
 
+/* Where an n-gram belongs while no other stands there. */
+static uint64_t first_slot(uint64_t slot_count, int32_t prefix, int32_t word)
+{
+    return bt_keyed_hash((uint64_t)(uint32_t)prefix << 32 | (uint32_t)word) & (slot_count - 1);
+}
+
 static struct gram_slot *find_slot(struct gram_slot *slots, uint64_t slot_count, int32_t prefix, int32_t word)
 {
-    uint64_t key = (uint64_t)(uint32_t)prefix << 32 | (uint32_t)word;
-    uint64_t at = bt_keyed_hash(key) & (slot_count - 1);
+    uint64_t at = first_slot(slot_count, prefix, word);
     while (slots[at].id && (slots[at].prefix != prefix || slots[at].word != word))
         at = (at + 1) & (slot_count - 1);
     return &slots[at];
@@ -102,7 +106,7 @@ static int find_gram(struct bt_lexicon *lex, int32_t prefix, int32_t word, struc
             return rc;
         *slot = find_slot(lex->slots, lex->slot_count, prefix, word);
     }
-    **slot = (struct gram_slot){ prefix, word, ++lex->gram_count, 0, 0 };
+    **slot = (struct gram_slot){ prefix, word, ++lex->gram_count, 0 };
     return BT_OK;
 }
 
@@ -111,21 +115,33 @@ static int out_of_memory(struct bt_err *err)
     return bt_fail(err, BT_ERR_MEMORY, "out of memory for the captions");
 }
 
-static int read_words(struct bt_lexicon *lex, struct bt_text tokens, int32_t *count, struct bt_err *err)
+/* Whether a piece is one word: ASCII without white space. All but a few pieces are. */
+static bool is_word(struct bt_text piece)
+{
+    for (size_t i = 0; i < piece.size; i++)
+        if ((unsigned char)piece.data[i] <= ' ' || (unsigned char)piece.data[i] >= 0x7F)
+            return false;
+    return piece.size > 0;
+}
+
+/* Adds the words of a piece, whose own number is `number`. */
+static int add_words(struct bt_lexicon *lex, struct bt_text piece, int32_t number, int32_t *count,
+                     struct bt_err *err)
 {
     struct bt_text word;
     int rc = BT_OK;
-    *count = 0;
-    while (!rc && bt_next_word(&tokens, &word)) {
-        rc = bt_grow(&lex->word_ids, &lex->word_capacity, (uint64_t)*count + 1, sizeof *lex->word_ids, err);
-        if (!rc)
-            rc = bt_intern_add(lex->words, word, &lex->word_ids[(*count)++], err);
+    if (is_word(piece)) {
+        lex->word_ids[(*count)++] = number;
+        return BT_OK;
     }
+    while (!rc && bt_next_word(&piece, &word))
+        rc = bt_intern_add(lex->words, word, &lex->word_ids[(*count)++], err);
     return rc;
 }
 
+/* Pieces into the sentence, words into lex->word_ids. */
 static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sentence *s,
-                       struct bt_err *err)
+                       int32_t *word_count, struct bt_err *err)
 {
     int32_t count = 1, done = 0;
     for (size_t i = 0; i < tokens.size; i++)
@@ -134,11 +150,14 @@ static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_
     if (!pieces)
         return out_of_memory(err);
 
-    int rc = BT_OK;
+    *word_count = 0; /* at most one for every two bytes */
+    int rc = bt_grow(&lex->word_ids, &lex->word_capacity, tokens.size / 2 + 1, sizeof *lex->word_ids, err);
     for (size_t start = 0, i = 0; !rc && i <= tokens.size; i++)
         if (i == tokens.size || tokens.data[i] == ' ') {
-            rc = bt_intern_add(lex->words, (struct bt_text){ tokens.data + start, i - start },
-                               &pieces[done++], err);
+            const struct bt_text piece = { tokens.data + start, i - start };
+            rc = bt_intern_add(lex->words, piece, &pieces[done], err);
+            if (!rc)
+                rc = add_words(lex, piece, pieces[done++], word_count, err);
             start = i + 1;
         }
     s->pieces = pieces;
@@ -149,37 +168,48 @@ static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_
 /* One more of the n-gram in the list that is being made for the current sentence. */
 static void count_gram(struct bt_lexicon *lex, struct gram_slot *slot, int32_t *distinct)
 {
-    if (slot->sentence != lex->sentence_count) {
-        slot->sentence = lex->sentence_count;
-        slot->place = *distinct;
+    if (slot->place <= lex->place_count) {
         lex->grams[(*distinct)++] = (struct bt_gram){ slot->id - 1, 0 };
+        slot->place = lex->place_count + *distinct;
     }
-    lex->grams[slot->place].count++;
+    lex->grams[slot->place - lex->place_count - 1].count++;
+}
+
+/* The n-grams of one order; lex->prefixes[i] becomes the number of the n-gram that begins at word i. */
+static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct, struct bt_err *err)
+{
+    const int32_t *last = lex->word_ids + n - 1;
+    for (int32_t i = 0; i + n <= word_count; i++) /* the table is large: ask for all of them at once */
+        __builtin_prefetch(&lex->slots[first_slot(lex->slot_count, lex->prefixes[i], last[i])], 1);
+    for (int32_t i = 0; i + n <= word_count; i++) {
+        struct gram_slot *slot;
+        int rc = find_gram(lex, lex->prefixes[i], last[i], &slot, err);
+        if (rc)
+            return rc;
+        count_gram(lex, slot, distinct);
+        lex->prefixes[i] = slot->id - 1;
+    }
+    return BT_OK;
 }
 
 static int read_grams(struct bt_lexicon *lex, int32_t word_count, struct bt_sentence *s, struct bt_err *err)
 {
     int32_t distinct = 0;
+    if (lex->place_count > INT32_MAX - BT_ORDERS * word_count)
+        return bt_fail(err, BT_ERR_LIMIT, "more than 2^31 n-grams; score the set in parts");
     int rc = bt_grow(&lex->prefixes, &lex->prefix_capacity, (uint64_t)word_count, sizeof *lex->prefixes, err);
     if (!rc)
         rc = bt_grow(&lex->grams, &lex->gram_capacity, (uint64_t)word_count * BT_ORDERS, sizeof *lex->grams,
                      err);
-    lex->sentence_count++;
     for (int32_t i = 0; !rc && i < word_count; i++)
         lex->prefixes[i] = -1;
     for (int n = 1; !rc && n <= BT_ORDERS; n++) {
-        for (int32_t i = 0; i + n <= word_count; i++) {
-            struct gram_slot *slot;
-            rc = find_gram(lex, lex->prefixes[i], lex->word_ids[i + n - 1], &slot, err);
-            if (rc)
-                break;
-            count_gram(lex, slot, &distinct);
-            lex->prefixes[i] = slot->id - 1;
-        }
+        rc = read_order(lex, n, word_count, &distinct, err);
         s->gram_end[n - 1] = distinct;
     }
     if (rc)
         return rc;
+    lex->place_count += distinct;
     struct bt_gram *grams = bt_arena_take(lex->arena, (uint64_t)distinct, sizeof *grams);
     if (!grams)
         return out_of_memory(err);
@@ -197,12 +227,8 @@ int bt_lexicon_read(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sen
     if (tokens.size > MAX_BYTES)
         return bt_fail(err, BT_ERR_LIMIT, "a caption of %zu bytes, the limit is %d; captions are short",
                        tokens.size, MAX_BYTES);
-    int rc = read_words(lex, tokens, &word_count, err);
-    if (!rc)
-        rc = read_grams(lex, word_count, sentence, err);
-    if (!rc)
-        rc = read_pieces(lex, tokens, sentence, err);
-    return rc;
+    int rc = read_pieces(lex, tokens, sentence, &word_count, err);
+    return rc ? rc : read_grams(lex, word_count, sentence, err);
 }
 
 bool bt_sentence_equal(const struct bt_sentence *a, const struct bt_sentence *b)
