@@ -141,44 +141,16 @@ static int choose(struct bt_captions *set, const struct bt_join_policy *policy,
     return BT_OK;
 }
 
-/* Captions of one side, in the order of the images: one stream for the tokenizer. */
-struct side {
-    struct bt_text *captions, *tokens;
-    size_t count;
-    struct bt_buf text; /* where the tokens are */
-};
-
-static int side_new(struct side *side, size_t capacity, struct bt_err *err)
-{
-    side->captions = bt_alloc(capacity, sizeof *side->captions, err);
-    side->tokens = bt_alloc(capacity, sizeof *side->tokens, err);
-    return side->captions && side->tokens ? BT_OK : BT_ERR_MEMORY;
-}
-
-static void side_free(struct side *side)
-{
-    free(side->captions);
-    free(side->tokens);
-    bt_buf_free(&side->text);
-}
-
-static int side_tokenize(struct side *side, const char *name, enum bt_tokens how, struct bt_err *err)
-{
-    int rc = bt_tokens_make(how, side->captions, side->count, &side->text, side->tokens, err);
-    if (rc)
-        bt_context(err, "%s", name);
-    return rc;
-}
-
-/* The sentences of images, references one image after the other. items[i] for scores->each[i]. */
+/* The sentences of images, from the streams of references and of results. items[i] for scores->each[i]; the
+ * references' sentences stand one after the other. */
 static int read_sentences(const struct bt_captions *set, const struct bt_caption_scores *scores,
-                          const struct side *results, const struct side *references, struct bt_lexicon *lex,
+                          const struct bt_token_stream streams[2], struct bt_lexicon *lex,
                           struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    const struct bt_text *reference = references->tokens;
+    const struct bt_text *reference = streams[0].tokens, *result = streams[1].tokens;
     int rc = BT_OK;
     for (size_t i = 0; !rc && i < scores->count; i++) {
-        rc = bt_lexicon_read(lex, results->tokens[i], &items[i].hypothesis, err);
+        rc = bt_lexicon_read(lex, *result++, &items[i].hypothesis, err);
         items[i].references = sentences;
         bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
         for (int32_t r = 0; !rc && r < items[i].reference_count; r++)
@@ -195,25 +167,30 @@ static int read_items(const struct bt_captions *set, const struct bt_join_policy
                       const struct bt_caption_scores *scores, struct bt_lexicon *lex,
                       struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    struct side results = { 0 }, references = { 0 };
-    int rc = side_new(&results, scores->count, err);
-    if (!rc)
-        rc = side_new(&references, set->reference_count, err);
+    struct bt_text *references = bt_alloc(set->reference_count, sizeof *references, err),
+                   *results = bt_alloc(scores->count, sizeof *results, err);
+    struct bt_token_stream streams[2] = {
+        { references, 0, bt_alloc(set->reference_count, sizeof *references, err), { 0 } },
+        { results, scores->count, bt_alloc(scores->count, sizeof *results, err), { 0 } },
+    };
+    int rc = references && results && streams[0].tokens && streams[1].tokens ? BT_OK : BT_ERR_MEMORY;
     for (size_t i = 0; !rc && i < scores->count; i++) {
         int32_t number = scores->each[i].number, count;
         const struct bt_text *given = bt_captions_references(set, number, &count);
-        bt_join_get(set->join, number, policy, &results.captions[results.count++]);
+        bt_join_get(set->join, number, policy, &results[i]);
         for (int32_t r = 0; r < count; r++)
-            references.captions[references.count++] = given[r];
+            references[streams[0].count++] = given[r];
     }
     if (!rc)
-        rc = side_tokenize(&references, "references", how, err);
+        rc = bt_tokens_make(how, streams, 2, err);
     if (!rc)
-        rc = side_tokenize(&results, "results", how, err);
-    if (!rc)
-        rc = read_sentences(set, scores, &results, &references, lex, items, sentences, err);
-    side_free(&references);
-    side_free(&results);
+        rc = read_sentences(set, scores, streams, lex, items, sentences, err);
+    for (int i = 0; i < 2; i++) {
+        free(streams[i].tokens);
+        bt_buf_free(&streams[i].text);
+    }
+    free(results);
+    free(references);
     return rc;
 }
 

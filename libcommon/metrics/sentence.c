@@ -10,22 +10,22 @@
 #define MAX_BYTES (1 << 16)
 
 /* An n-gram is the (n-1)-gram before its last word, and that word. */
-struct gram_slot {
+struct gram {
     int32_t prefix, word; /* prefix -1 for a 1-gram */
-    int32_t id;           /* + 1; 0: free */
     int32_t place;        /* where it was met last, in the lists of all sentences one after the other; + 1 */
 };
 
 struct bt_lexicon {
     struct bt_arena *arena;
     struct bt_intern *words;
-    struct gram_slot *slots;
+    struct gram *known;  /* by number */
+    int32_t *slots;      /* number + 1; 0: free */
     uint64_t slot_count; /* a power of two, at least twice `gram_count` */
     int32_t gram_count;
     int32_t place_count; /* the length of the lists of the sentences before this one */
     int32_t *word_ids, *prefixes; /* of the sentence being read */
     struct bt_gram *grams;
-    uint64_t word_capacity, prefix_capacity, gram_capacity;
+    uint64_t known_capacity, word_capacity, prefix_capacity, gram_capacity;
 };
 
 struct bt_lexicon *bt_lexicon_new(void)
@@ -50,6 +50,7 @@ void bt_lexicon_free(struct bt_lexicon *lex)
         return;
     bt_arena_free(lex->arena);
     bt_intern_free(lex->words);
+    free(lex->known);
     free(lex->slots);
     free(lex->word_ids);
     free(lex->prefixes);
@@ -68,45 +69,53 @@ static uint64_t first_slot(uint64_t slot_count, int32_t prefix, int32_t word)
     return bt_keyed_hash((uint64_t)(uint32_t)prefix << 32 | (uint32_t)word) & (slot_count - 1);
 }
 
-static struct gram_slot *find_slot(struct gram_slot *slots, uint64_t slot_count, int32_t prefix, int32_t word)
+static uint64_t find_slot(const struct bt_lexicon *lex, int32_t prefix, int32_t word)
 {
-    uint64_t at = first_slot(slot_count, prefix, word);
-    while (slots[at].id && (slots[at].prefix != prefix || slots[at].word != word))
-        at = (at + 1) & (slot_count - 1);
-    return &slots[at];
+    uint64_t at = first_slot(lex->slot_count, prefix, word);
+    for (; lex->slots[at]; at = (at + 1) & (lex->slot_count - 1)) {
+        const struct gram *known = &lex->known[lex->slots[at] - 1];
+        if (known->prefix == prefix && known->word == word)
+            break;
+    }
+    return at;
 }
 
 static int grow_slots(struct bt_lexicon *lex, struct bt_err *err)
 {
-    uint64_t slot_count = lex->slot_count * 2;
-    struct gram_slot *slots = bt_alloc(slot_count, sizeof *slots, err);
+    uint64_t slot_count = lex->slot_count * 4;
+    int32_t *slots = bt_alloc(slot_count, sizeof *slots, err);
     if (!slots)
         return BT_ERR_MEMORY;
-    for (uint64_t i = 0; i < lex->slot_count; i++)
-        if (lex->slots[i].id)
-            *find_slot(slots, slot_count, lex->slots[i].prefix, lex->slots[i].word) = lex->slots[i];
+    for (int32_t i = 0; i < lex->gram_count; i++) {
+        uint64_t at = first_slot(slot_count, lex->known[i].prefix, lex->known[i].word);
+        while (slots[at])
+            at = (at + 1) & (slot_count - 1);
+        slots[at] = i + 1;
+    }
     free(lex->slots);
     lex->slots = slots;
     lex->slot_count = slot_count;
     return BT_OK;
 }
 
-/* The slot of an n-gram, which is numbered when it is new. */
-static int find_gram(struct bt_lexicon *lex, int32_t prefix, int32_t word, struct gram_slot **slot,
-                     struct bt_err *err)
+/* The number of an n-gram, the next one when it is new. */
+static int number_gram(struct bt_lexicon *lex, int32_t prefix, int32_t word, int32_t *number,
+                       struct bt_err *err)
 {
-    *slot = find_slot(lex->slots, lex->slot_count, prefix, word);
-    if ((*slot)->id)
+    uint64_t slot = find_slot(lex, prefix, word);
+    *number = lex->slots[slot] - 1;
+    if (*number >= 0)
         return BT_OK;
-    if (lex->gram_count == INT32_MAX - 1)
-        return bt_fail(err, BT_ERR_LIMIT, "more than 2^31 different n-grams; score the set in parts");
-    if ((uint64_t)lex->gram_count * 2 >= lex->slot_count) {
-        int rc = grow_slots(lex, err);
-        if (rc)
-            return rc;
-        *slot = find_slot(lex->slots, lex->slot_count, prefix, word);
+    int rc = bt_grow(&lex->known, &lex->known_capacity, (uint64_t)lex->gram_count + 1, sizeof *lex->known, err);
+    if (!rc && (uint64_t)lex->gram_count * 2 >= lex->slot_count) {
+        rc = grow_slots(lex, err);
+        slot = find_slot(lex, prefix, word);
     }
-    **slot = (struct gram_slot){ prefix, word, ++lex->gram_count, 0 };
+    if (rc)
+        return rc;
+    *number = lex->gram_count++;
+    lex->known[*number] = (struct gram){ prefix, word, 0 };
+    lex->slots[slot] = lex->gram_count;
     return BT_OK;
 }
 
@@ -166,13 +175,14 @@ static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_
 }
 
 /* One more of the n-gram in the list that is being made for the current sentence. */
-static void count_gram(struct bt_lexicon *lex, struct gram_slot *slot, int32_t *distinct)
+static void count_gram(struct bt_lexicon *lex, int32_t number, int32_t *distinct)
 {
-    if (slot->place <= lex->place_count) {
-        lex->grams[(*distinct)++] = (struct bt_gram){ slot->id - 1, 0 };
-        slot->place = lex->place_count + *distinct;
+    struct gram *known = &lex->known[number];
+    if (known->place <= lex->place_count) {
+        lex->grams[(*distinct)++] = (struct bt_gram){ number, 0 };
+        known->place = lex->place_count + *distinct;
     }
-    lex->grams[slot->place - lex->place_count - 1].count++;
+    lex->grams[known->place - lex->place_count - 1].count++;
 }
 
 /* The n-grams of one order; lex->prefixes[i] becomes the number of the n-gram that begins at word i. */
@@ -180,14 +190,14 @@ static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int
 {
     const int32_t *last = lex->word_ids + n - 1;
     for (int32_t i = 0; i + n <= word_count; i++) /* the table is large: ask for all of them at once */
-        __builtin_prefetch(&lex->slots[first_slot(lex->slot_count, lex->prefixes[i], last[i])], 1);
+        __builtin_prefetch(&lex->slots[first_slot(lex->slot_count, lex->prefixes[i], last[i])]);
     for (int32_t i = 0; i + n <= word_count; i++) {
-        struct gram_slot *slot;
-        int rc = find_gram(lex, lex->prefixes[i], last[i], &slot, err);
+        int32_t number;
+        int rc = number_gram(lex, lex->prefixes[i], last[i], &number, err);
         if (rc)
             return rc;
-        count_gram(lex, slot, distinct);
-        lex->prefixes[i] = slot->id - 1;
+        count_gram(lex, number, distinct);
+        lex->prefixes[i] = number;
     }
     return BT_OK;
 }
