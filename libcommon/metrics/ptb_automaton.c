@@ -73,7 +73,7 @@ void bt_ptb_automaton_free(struct bt_ptb_automaton *a)
 
 /* ---------------------------------------------------------------- classes */
 
-uint8_t bt_ptb_make_class(struct bt_ptb_automaton *a, uint16_t unit)
+static uint8_t make_class(struct bt_ptb_automaton *a, uint16_t unit)
 {
     struct bt_ptb_states *s = a->states;
     const int32_t sets = bt_ptb_set_count(&a->nodes);
@@ -119,7 +119,7 @@ static bool grow_slots(struct bt_ptb_states *s)
 static bool make_room(struct bt_ptb_automaton *a, uint64_t node_count)
 {
     struct bt_ptb_states *s = a->states;
-    assert(s->count < UINT16_MAX);
+    assert(s->count < BT_PTB_ACCEPTS);
     return bt_grow(&s->states, &s->capacity, s->count + 1, sizeof *s->states, NULL) == BT_OK &&
            bt_grow(&a->next, &s->next_capacity, s->count + 1, sizeof *a->next, NULL) == BT_OK &&
            bt_grow(&a->label, &s->label_capacity, s->count + 1, sizeof *a->label, NULL) == BT_OK &&
@@ -144,6 +144,8 @@ static uint16_t state_of(struct bt_ptb_automaton *a, uint64_t count)
 {
     struct bt_ptb_states *s = a->states;
     const size_t bytes = count * sizeof *s->found;
+    const int16_t label = least_label(&a->nodes, s->found, count);
+    const uint16_t accepts = label >= 0 ? BT_PTB_ACCEPTS : 0;
     if (count == 0)
         return BT_PTB_DEAD;
     if (!make_room(a, count)) {
@@ -155,15 +157,15 @@ static uint16_t state_of(struct bt_ptb_automaton *a, uint64_t count)
         const struct state *known = &s->states[s->slots[at]];
         if (known->hash == hash && known->count == count &&
             memcmp(s->members + known->from, s->found, bytes) == 0)
-            return s->slots[at];
+            return s->slots[at] | accepts;
     }
     memcpy(s->members + s->member_count, s->found, bytes);
     s->states[s->count] = (struct state){ s->member_count, count, hash };
     s->member_count += count;
     memset(a->next[s->count], 0, sizeof a->next[s->count]);
-    a->label[s->count] = least_label(&a->nodes, s->found, count);
+    a->label[s->count] = label;
     s->slots[at] = (uint16_t)s->count;
-    return (uint16_t)s->count++;
+    return (uint16_t)s->count++ | accepts;
 }
 
 /* Sets the bits of the nodes that can be reached from a node without a unit. */
@@ -220,12 +222,16 @@ uint16_t bt_ptb_start(struct bt_ptb_automaton *a, int32_t node)
     return end_round(a);
 }
 
-uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint8_t class)
+uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint16_t unit)
 {
     struct bt_ptb_states *s = a->states;
+    const uint16_t number = state & ~BT_PTB_ACCEPTS;
+    uint8_t class = a->class_of[unit] ? a->class_of[unit] : make_class(a, unit);
     if (state == BT_PTB_DEAD || !begin_round(a))
         return BT_PTB_DEAD;
-    const struct state from = s->states[state];
+    if (a->next[number][class] != BT_PTB_UNMADE) /* the class alone was new */
+        return a->next[number][class];
+    const struct state from = s->states[number];
     for (uint64_t i = 0; i < from.count; i++) {
         const struct bt_ptb_node *n = &a->nodes.nodes[s->members[from.from + i]];
         if (n->kind == BT_PTB_UNIT && s->holds[class][n->value])
@@ -233,6 +239,6 @@ uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint8_t cl
     }
     uint16_t next = end_round(a);
     if (!a->failed)
-        a->next[state][class] = next;
+        a->next[number][class] = next;
     return next;
 }

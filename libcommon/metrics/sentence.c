@@ -24,8 +24,9 @@ struct bt_lexicon {
     int32_t gram_count;
     int32_t place_count; /* the length of the lists of the sentences before this one */
     int32_t *word_ids, *prefixes; /* of the sentence being read */
+    uint64_t *hashes;
     struct bt_gram *grams;
-    uint64_t known_capacity, word_capacity, prefix_capacity, gram_capacity;
+    uint64_t hash_capacity, known_capacity, word_capacity, prefix_capacity, gram_capacity;
 };
 
 struct bt_lexicon *bt_lexicon_new(void)
@@ -54,6 +55,7 @@ void bt_lexicon_free(struct bt_lexicon *lex)
     free(lex->slots);
     free(lex->word_ids);
     free(lex->prefixes);
+    free(lex->hashes);
     free(lex->grams);
     free(lex);
 }
@@ -63,15 +65,14 @@ int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex)
     return lex->gram_count;
 }
 
-/* Where an n-gram belongs while no other stands there. */
-static uint64_t first_slot(uint64_t slot_count, int32_t prefix, int32_t word)
+static uint64_t hash_gram(int32_t prefix, int32_t word)
 {
-    return bt_keyed_hash((uint64_t)(uint32_t)prefix << 32 | (uint32_t)word) & (slot_count - 1);
+    return bt_keyed_hash((uint64_t)(uint32_t)prefix << 32 | (uint32_t)word);
 }
 
-static uint64_t find_slot(const struct bt_lexicon *lex, int32_t prefix, int32_t word)
+static uint64_t find_slot(const struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word)
 {
-    uint64_t at = first_slot(lex->slot_count, prefix, word);
+    uint64_t at = hash & (lex->slot_count - 1);
     for (; lex->slots[at]; at = (at + 1) & (lex->slot_count - 1)) {
         const struct gram *known = &lex->known[lex->slots[at] - 1];
         if (known->prefix == prefix && known->word == word)
@@ -87,7 +88,7 @@ static int grow_slots(struct bt_lexicon *lex, struct bt_err *err)
     if (!slots)
         return BT_ERR_MEMORY;
     for (int32_t i = 0; i < lex->gram_count; i++) {
-        uint64_t at = first_slot(slot_count, lex->known[i].prefix, lex->known[i].word);
+        uint64_t at = hash_gram(lex->known[i].prefix, lex->known[i].word) & (slot_count - 1);
         while (slots[at])
             at = (at + 1) & (slot_count - 1);
         slots[at] = i + 1;
@@ -99,17 +100,17 @@ static int grow_slots(struct bt_lexicon *lex, struct bt_err *err)
 }
 
 /* The number of an n-gram, the next one when it is new. */
-static int number_gram(struct bt_lexicon *lex, int32_t prefix, int32_t word, int32_t *number,
+static int number_gram(struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word, int32_t *number,
                        struct bt_err *err)
 {
-    uint64_t slot = find_slot(lex, prefix, word);
+    uint64_t slot = find_slot(lex, hash, prefix, word);
     *number = lex->slots[slot] - 1;
     if (*number >= 0)
         return BT_OK;
     int rc = bt_grow(&lex->known, &lex->known_capacity, (uint64_t)lex->gram_count + 1, sizeof *lex->known, err);
     if (!rc && (uint64_t)lex->gram_count * 2 >= lex->slot_count) {
         rc = grow_slots(lex, err);
-        slot = find_slot(lex, prefix, word);
+        slot = find_slot(lex, hash, prefix, word);
     }
     if (rc)
         return rc;
@@ -189,11 +190,13 @@ static void count_gram(struct bt_lexicon *lex, int32_t number, int32_t *distinct
 static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct, struct bt_err *err)
 {
     const int32_t *last = lex->word_ids + n - 1;
-    for (int32_t i = 0; i + n <= word_count; i++) /* the table is large: ask for all of them at once */
-        __builtin_prefetch(&lex->slots[first_slot(lex->slot_count, lex->prefixes[i], last[i])]);
+    for (int32_t i = 0; i + n <= word_count; i++) {
+        lex->hashes[i] = hash_gram(lex->prefixes[i], last[i]);
+        __builtin_prefetch(&lex->slots[lex->hashes[i] & (lex->slot_count - 1)]); /* all at once: it is large */
+    }
     for (int32_t i = 0; i + n <= word_count; i++) {
         int32_t number;
-        int rc = number_gram(lex, lex->prefixes[i], last[i], &number, err);
+        int rc = number_gram(lex, lex->hashes[i], lex->prefixes[i], last[i], &number, err);
         if (rc)
             return rc;
         count_gram(lex, number, distinct);
@@ -208,6 +211,8 @@ static int read_grams(struct bt_lexicon *lex, int32_t word_count, struct bt_sent
     if (lex->place_count > INT32_MAX - BT_ORDERS * word_count)
         return bt_fail(err, BT_ERR_LIMIT, "more than 2^31 n-grams; score the set in parts");
     int rc = bt_grow(&lex->prefixes, &lex->prefix_capacity, (uint64_t)word_count, sizeof *lex->prefixes, err);
+    if (!rc)
+        rc = bt_grow(&lex->hashes, &lex->hash_capacity, (uint64_t)word_count, sizeof *lex->hashes, err);
     if (!rc)
         rc = bt_grow(&lex->grams, &lex->gram_capacity, (uint64_t)word_count * BT_ORDERS, sizeof *lex->grams,
                      err);
