@@ -27,11 +27,16 @@ static bool take_string(struct cursor *c, const char **text, size_t *size)
 {
     if (!take(c, '"'))
         return false;
+    const char *quote = memchr(c->at, '"', (size_t)(c->end - c->at));
+    if (!quote)
+        return false;
+    bool other = false;
+    for (const char *at = c->at; at < quote; at++)
+        other |= *at < ' ' || *at == 0x7F || *at == '\\';
     *text = c->at;
-    while (c->at < c->end && *c->at >= ' ' && *c->at < 0x7F && *c->at != '"' && *c->at != '\\')
-        c->at++;
-    *size = (size_t)(c->at - *text);
-    return take(c, '"');
+    *size = (size_t)(quote - c->at);
+    c->at = quote + 1;
+    return !other;
 }
 
 /* A whole number of at most 18 digits, as it would be printed. */

@@ -149,44 +149,16 @@ static int choose(struct bt_captions *set, const struct bt_join_policy *policy,
     return BT_OK;
 }
 
-/* Captions of one side, in the order of the images: one stream for the tokenizer. */
-struct side {
-    struct bt_text *captions, *tokens;
-    size_t count;
-    struct bt_buf text; /* where the tokens are */
-};
-
-static int side_new(struct side *side, size_t capacity, struct bt_err *err)
-{
-    side->captions = bt_alloc(capacity, sizeof *side->captions, err);
-    side->tokens = bt_alloc(capacity, sizeof *side->tokens, err);
-    return side->captions && side->tokens ? BT_OK : BT_ERR_MEMORY;
-}
-
-static void side_free(struct side *side)
-{
-    free(side->captions);
-    free(side->tokens);
-    bt_buf_free(&side->text);
-}
-
-static int side_tokenize(struct side *side, const char *name, enum bt_tokens how, struct bt_err *err)
-{
-    int rc = bt_tokens_make(how, side->captions, side->count, &side->text, side->tokens, err);
-    if (rc)
-        bt_context(err, "%s", name);
-    return rc;
-}
-
-/* The sentences of images, references one image after the other. items[i] for scores->each[i]. */
+/* The sentences of images, from the streams of references and of results. items[i] for scores->each[i]; the
+ * references' sentences stand one after the other. */
 static int read_sentences(const struct bt_captions *set, const struct bt_caption_scores *scores,
-                          const struct side *results, const struct side *references, struct bt_lexicon *lex,
+                          const struct bt_token_stream streams[2], struct bt_lexicon *lex,
                           struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    const struct bt_text *reference = references->tokens;
+    const struct bt_text *reference = streams[0].tokens, *result = streams[1].tokens;
     int rc = BT_OK;
     for (size_t i = 0; !rc && i < scores->count; i++) {
-        rc = bt_lexicon_read(lex, results->tokens[i], &items[i].hypothesis, err);
+        rc = bt_lexicon_read(lex, *result++, &items[i].hypothesis, err);
         items[i].references = sentences;
         bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
         for (int32_t r = 0; !rc && r < items[i].reference_count; r++)
@@ -199,45 +171,60 @@ static int read_sentences(const struct bt_captions *set, const struct bt_caption
     return rc;
 }
 
-/* Both sides of the images that are scored, tokenized. Free both, also after a failure. */
-static int tokenize(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
-                    const struct bt_caption_scores *scores, struct side *results, struct side *references,
-                    struct bt_err *err)
+/* Captions that are to be tokenized together; tokens and captions are the stream's own. */
+static int stream_new(struct bt_token_stream *stream, size_t capacity, struct bt_text **captions, struct bt_err *err)
 {
-    int rc = side_new(results, scores->count, err);
+    *captions = bt_alloc(capacity, sizeof **captions, err);
+    *stream = (struct bt_token_stream){ .captions = *captions, .tokens = bt_alloc(capacity, sizeof **captions, err) };
+    return *captions && stream->tokens ? BT_OK : BT_ERR_MEMORY;
+}
+
+static void stream_free(struct bt_token_stream *stream)
+{
+    free((struct bt_text *)stream->captions);
+    free(stream->tokens);
+    bt_buf_free(&stream->text);
+}
+
+/* References and results of the images that are scored. Free both, also after a failure. */
+static int tokenize(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
+                    const struct bt_caption_scores *scores, struct bt_token_stream streams[2], struct bt_err *err)
+{
+    struct bt_text *references, *results;
+    int rc = stream_new(&streams[0], set->reference_count, &references, err);
     if (!rc)
-        rc = side_new(references, set->reference_count, err);
+        rc = stream_new(&streams[1], scores->count, &results, err);
     for (size_t i = 0; !rc && i < scores->count; i++) {
         int32_t number = scores->each[i].number, count;
         const struct bt_text *given = bt_captions_references(set, number, &count);
-        bt_join_get(set->join, number, policy, &results->captions[results->count++]);
+        bt_join_get(set->join, number, policy, &results[streams[1].count++]);
         for (int32_t r = 0; r < count; r++)
-            references->captions[references->count++] = given[r];
+            references[streams[0].count++] = given[r];
     }
-    if (!rc)
-        rc = side_tokenize(references, "references", how, err);
-    return rc ? rc : side_tokenize(results, "results", how, err);
+    return rc ? rc : bt_tokens_make(how, streams, 2, err);
 }
 
 static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       const struct bt_caption_scores *scores, struct bt_lexicon *lex,
                       struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    struct side results = { 0 }, references = { 0 };
-    int rc = tokenize(set, policy, how, scores, &results, &references, err);
+    struct bt_token_stream streams[2] = { { 0 } };
+    int rc = tokenize(set, policy, how, scores, streams, err);
     if (!rc)
-        rc = read_sentences(set, scores, &results, &references, lex, items, sentences, err);
-    side_free(&references);
-    side_free(&results);
+        rc = read_sentences(set, scores, streams, lex, items, sentences, err);
+    stream_free(&streams[0]);
+    stream_free(&streams[1]);
     return rc;
 }
 
-/* Copies of a side's tokens, which outlive it. */
-static int keep_tokens(const struct side *side, struct bt_arena *arena, struct bt_text **tokens, struct bt_err *err)
+/* Copies of a stream's tokens, which outlive it. */
+static int keep_tokens(const struct bt_token_stream *stream, struct bt_arena *arena, struct bt_text **tokens,
+                       struct bt_err *err)
 {
-    struct bt_text *kept = bt_arena_take(arena, side->count, sizeof *kept);
-    for (size_t i = 0; kept && i < side->count; i++) {
-        kept[i] = (struct bt_text){ bt_arena_str(arena, side->tokens[i].data, side->tokens[i].size), side->tokens[i].size };
+    struct bt_text *kept = bt_arena_take(arena, stream->count, sizeof *kept);
+    for (size_t i = 0; kept && i < stream->count; i++) {
+        const struct bt_text *token = &stream->tokens[i];
+        kept[i] = (struct bt_text){ bt_arena_str(arena, token->data, token->size), token->size };
         if (!kept[i].data)
             kept = NULL;
     }
@@ -249,14 +236,14 @@ int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_polic
                        const struct bt_caption_scores *scores, struct bt_arena *arena,
                        struct bt_text **results, struct bt_text **references, struct bt_err *err)
 {
-    struct side mine = { 0 }, given = { 0 };
-    int rc = tokenize(set, policy, how, scores, &mine, &given, err);
+    struct bt_token_stream streams[2] = { { 0 } };
+    int rc = tokenize(set, policy, how, scores, streams, err);
     if (!rc)
-        rc = keep_tokens(&mine, arena, results, err);
+        rc = keep_tokens(&streams[0], arena, references, err);
     if (!rc)
-        rc = keep_tokens(&given, arena, references, err);
-    side_free(&given);
-    side_free(&mine);
+        rc = keep_tokens(&streams[1], arena, results, err);
+    stream_free(&streams[0]);
+    stream_free(&streams[1]);
     return rc;
 }
 
@@ -353,26 +340,28 @@ static int score_meteor(const struct bt_meteor_data *meteor, const struct readin
 static int read_corpus(const struct bt_captions *corpus, enum bt_tokens how, struct reading *r,
                        struct bt_err *err)
 {
-    struct side side = { 0 };
-    size_t images = (size_t)bt_join_count(corpus->join), at = 0;
+    struct bt_token_stream stream = { 0 };
+    struct bt_text *captions;
+    size_t images = (size_t)bt_join_count(corpus->join);
     r->corpus = bt_alloc(images, sizeof *r->corpus, err);
     r->corpus_sentences = bt_alloc(corpus->reference_count, sizeof *r->corpus_sentences, err);
-    int rc = r->corpus && r->corpus_sentences ? side_new(&side, corpus->reference_count, err) : BT_ERR_MEMORY;
+    int rc = r->corpus && r->corpus_sentences ? stream_new(&stream, corpus->reference_count, &captions, err)
+                                              : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && i < images; i++) {
         int32_t count;
         const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &count);
         struct bt_caption_item *item = &r->corpus[r->corpus_count];
-        *item = (struct bt_caption_item){ .references = r->corpus_sentences + side.count, .reference_count = count };
+        *item = (struct bt_caption_item){ .references = r->corpus_sentences + stream.count, .reference_count = count };
         for (int32_t k = 0; k < count; k++)
-            side.captions[side.count++] = references[k];
+            captions[stream.count++] = references[k];
         r->corpus_count += count > 0;
     }
     if (!rc)
-        rc = side_tokenize(&side, "references of the corpus", how, err);
-    for (; !rc && at < side.count; at++)
-        rc = bt_lexicon_read(r->lex, side.tokens[at], &r->corpus_sentences[at], err);
-    side_free(&side);
+        rc = bt_tokens_make(how, &stream, 1, err);
+    for (size_t at = 0; !rc && at < stream.count; at++)
+        rc = bt_lexicon_read(r->lex, stream.tokens[at], &r->corpus_sentences[at], err);
+    stream_free(&stream);
     return rc;
 }
 

@@ -129,26 +129,32 @@ static void leave_marks(struct bt_ptb *ptb, struct stream *s, size_t at, size_t 
     }
 }
 
+static int label_of(const struct bt_ptb *ptb, uint16_t state)
+{
+    return ptb->automaton->label[state & ~BT_PTB_ACCEPTS];
+}
+
 /* The rule that reaches furthest from a place, the first of several; *end is where its follow ends. */
 static int longest_rule(struct bt_ptb *ptb, struct stream *s, size_t from, size_t *end)
 {
-    uint16_t state = ptb->start;
-    int rule = -1;
+    uint16_t state = ptb->start, accepting = BT_PTB_DEAD;
     size_t at = from;
     while (at < s->count) {
         if (at % MARK_UNITS == 0 && is_marked(&s->marks[at / MARK_UNITS], state))
             break;
         state = bt_ptb_step(ptb->automaton, state, s->units[at++]);
-        if (state == BT_PTB_DEAD)
-            break;
-        if (ptb->automaton->label[state] >= 0) {
-            rule = ptb->automaton->label[state];
+        if (state & BT_PTB_ACCEPTS) {
+            accepting = state;
             *end = at;
+        } else if (state == BT_PTB_DEAD) {
+            break;
         }
     }
-    if (rule >= 0 && at - *end > MARK_UNITS)
+    if (accepting == BT_PTB_DEAD) /* any unit is a token, so memory ran out */
+        return -1;
+    if (at - *end > MARK_UNITS)
         leave_marks(ptb, s, from, *end, at);
-    return rule;
+    return label_of(ptb, accepting);
 }
 
 /* Whether all of units[from, to) is what matching from `state` accepts. */
@@ -156,7 +162,7 @@ static bool matches(struct bt_ptb *ptb, const struct stream *s, uint16_t state, 
 {
     for (; from < to && state != BT_PTB_DEAD; from++)
         state = bt_ptb_step(ptb->automaton, state, s->units[from]);
-    return state != BT_PTB_DEAD && ptb->automaton->label[state] >= 0;
+    return state & BT_PTB_ACCEPTS;
 }
 
 /* Where the match ends in units[from, to), which match and follow fill: as late as can be. */
@@ -166,8 +172,7 @@ static size_t match_end(struct bt_ptb *ptb, const struct stream *s, int rule, si
     size_t end = to;
     for (size_t at = from; at < to && state != BT_PTB_DEAD; at++) {
         state = bt_ptb_step(ptb->automaton, state, s->units[at]);
-        if (state != BT_PTB_DEAD && ptb->automaton->label[state] >= 0 &&
-            matches(ptb, s, ptb->parts[rule].follow, at + 1, to))
+        if ((state & BT_PTB_ACCEPTS) && matches(ptb, s, ptb->parts[rule].follow, at + 1, to))
             end = at + 1;
     }
     return end;
@@ -267,24 +272,49 @@ static size_t write_token(char *to, const struct bt_ptb_rule *rule, const uint16
     return size;
 }
 
-/* Appends a token, behind a space where it is not the first of its line. */
-static int put_token(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
-                     struct bt_err *err)
+/* Writes ASCII in lower case; false when a unit is another character: nothing of it counts then. */
+static bool write_ascii(char *to, const uint16_t *units, size_t count)
 {
-    int rc = bt_grow(&s->token.data, &s->token.capacity, count * MAX_UNIT_BYTES + 1, 1, err);
-    if (!rc && !s->line_start)
-        rc = bt_buf_add(s->out, " ", 1, err);
-    if (rc)
-        return rc;
-    s->line_start = false;
+    uint16_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        all |= units[i];
+        to[i] = (char)(units[i] >= 'A' && units[i] <= 'Z' ? units[i] | 0x20 : units[i]);
+    }
+    return all < 0x80;
+}
+
+/* Appends a token that is not plain. */
+static int put_special(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
+                       struct bt_err *err)
+{
     if (rule->output == BT_PTB_FIXED)
         return bt_buf_add(s->out, rule->text, strlen(rule->text), err);
     if (rule->output == BT_PTB_DASHES && (count == 3 || count == 4))
         return bt_buf_add(s->out, "--", 2, err);
+    int rc = bt_grow(&s->token.data, &s->token.capacity, count * MAX_UNIT_BYTES + 1, 1, err);
+    if (rc)
+        return rc;
     size_t size = write_token(s->token.data, rule, units, count);
     if (size == 0) /* soft hyphens and nothing else */
         return bt_buf_add(s->out, "-", 1, err);
     return bt_ptb_lower(s->out, s->token.data, size, err);
+}
+
+/* Appends a token, behind a space where it is not the first of its line. */
+static int put_token(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
+                     struct bt_err *err)
+{
+    struct bt_buf *out = s->out;
+    int rc = bt_grow(&out->data, &out->capacity, out->size + count + 2, 1, err);
+    if (rc)
+        return rc;
+    if (!s->line_start)
+        out->data[out->size++] = ' ';
+    s->line_start = false;
+    if (rule->output > BT_PTB_SOFT || !write_ascii(out->data + out->size, units, count))
+        return put_special(s, rule, units, count, err);
+    out->size += count;
+    return BT_OK;
 }
 
 static int put(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
@@ -317,7 +347,7 @@ static int lex(struct bt_ptb *ptb, struct stream *s, struct bt_err *err)
     int rc = BT_OK;
     for (size_t at = 0, end = 0, token, done; !rc && at < s->count; at += done) {
         int rule = longest_rule(ptb, s, at, &end);
-        if (ptb->automaton->failed)
+        if (rule < 0 || ptb->automaton->failed)
             return bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
         if (bt_ptb_rules[rule].follow)
             end = match_end(ptb, s, rule, at, end);
@@ -327,14 +357,26 @@ static int lex(struct bt_ptb *ptb, struct stream *s, struct bt_err *err)
     return rc;
 }
 
+static bool is_ascii(struct bt_text text)
+{
+    unsigned char all = 0;
+    for (size_t i = 0; i < text.size; i++)
+        all |= (unsigned char)text.data[i];
+    return all < 0x80;
+}
+
 /* Writes a caption's units, at most as many as it has bytes; returns how many. */
 static size_t put_units(uint16_t *units, struct bt_text caption)
 {
     size_t count = 0;
+    if (is_ascii(caption)) {
+        for (size_t i = 0; i < caption.size; i++)
+            units[i] = caption.data[i] == '\n' ? ' ' : (unsigned char)caption.data[i];
+        return caption.size;
+    }
     for (size_t i = 0; i < caption.size;) {
-        unsigned char byte = (unsigned char)caption.data[i];
-        uint32_t c = byte;
-        i += byte < 0x80 ? 1 : (size_t)bt_utf8_next(caption.data + i, caption.size - i, &c);
+        uint32_t c;
+        i += (size_t)bt_utf8_next(caption.data + i, caption.size - i, &c);
         if (c > 0xFFFF)
             units[count++] = (uint16_t)(0xD800 + ((c - 0x10000) >> 10));
         units[count++] = (uint16_t)(c > 0xFFFF ? 0xDC00 + (c & 0x3FF) : c == '\n' ? ' ' : c);

@@ -21,9 +21,10 @@ struct bt_ptb_states {
     uint64_t member_count, member_capacity;
     uint16_t *slots; /* open addressing, a power of two, at least twice `count` */
     uint64_t slot_count;
-    /* Scratch: nodes that are being collected, and the round in which each was met. */
+    /* Scratch: nodes that are being collected, as a list and as bits, and those met on the way. */
     int32_t *found, *stack;
-    uint32_t *met;
+    uint64_t *bits;
+    uint32_t *met; /* the round in which each node was met */
     uint32_t round;
     /* Classes: which sets hold the units of a class, a byte a set. */
     uint8_t *holds[CLASSES];
@@ -60,6 +61,7 @@ void bt_ptb_automaton_free(struct bt_ptb_automaton *a)
         free(a->states->found);
         free(a->states->stack);
         free(a->states->met);
+        free(a->states->bits);
     }
     free(a->states);
     free(a->class_of);
@@ -71,7 +73,7 @@ void bt_ptb_automaton_free(struct bt_ptb_automaton *a)
 
 /* ---------------------------------------------------------------- classes */
 
-uint8_t bt_ptb_make_class(struct bt_ptb_automaton *a, uint16_t unit)
+static uint8_t make_class(struct bt_ptb_automaton *a, uint16_t unit)
 {
     struct bt_ptb_states *s = a->states;
     const int32_t sets = bt_ptb_set_count(&a->nodes);
@@ -117,7 +119,7 @@ static bool grow_slots(struct bt_ptb_states *s)
 static bool make_room(struct bt_ptb_automaton *a, uint64_t node_count)
 {
     struct bt_ptb_states *s = a->states;
-    assert(s->count < UINT16_MAX);
+    assert(s->count < BT_PTB_ACCEPTS);
     return bt_grow(&s->states, &s->capacity, s->count + 1, sizeof *s->states, NULL) == BT_OK &&
            bt_grow(&a->next, &s->next_capacity, s->count + 1, sizeof *a->next, NULL) == BT_OK &&
            bt_grow(&a->label, &s->label_capacity, s->count + 1, sizeof *a->label, NULL) == BT_OK &&
@@ -142,6 +144,8 @@ static uint16_t state_of(struct bt_ptb_automaton *a, uint64_t count)
 {
     struct bt_ptb_states *s = a->states;
     const size_t bytes = count * sizeof *s->found;
+    const int16_t label = least_label(&a->nodes, s->found, count);
+    const uint16_t accepts = label >= 0 ? BT_PTB_ACCEPTS : 0;
     if (count == 0)
         return BT_PTB_DEAD;
     if (!make_room(a, count)) {
@@ -153,19 +157,19 @@ static uint16_t state_of(struct bt_ptb_automaton *a, uint64_t count)
         const struct state *known = &s->states[s->slots[at]];
         if (known->hash == hash && known->count == count &&
             memcmp(s->members + known->from, s->found, bytes) == 0)
-            return s->slots[at];
+            return s->slots[at] | accepts;
     }
     memcpy(s->members + s->member_count, s->found, bytes);
     s->states[s->count] = (struct state){ s->member_count, count, hash };
     s->member_count += count;
     memset(a->next[s->count], 0, sizeof a->next[s->count]);
-    a->label[s->count] = least_label(&a->nodes, s->found, count);
+    a->label[s->count] = label;
     s->slots[at] = (uint16_t)s->count;
-    return (uint16_t)s->count++;
+    return (uint16_t)s->count++ | accepts;
 }
 
-/* Adds to `found` what can be reached from a node without a unit. */
-static uint64_t collect(struct bt_ptb_automaton *a, int32_t node, uint64_t count)
+/* Sets the bits of the nodes that can be reached from a node without a unit. */
+static void collect(struct bt_ptb_automaton *a, int32_t node)
 {
     struct bt_ptb_states *s = a->states;
     uint64_t depth = 0;
@@ -177,18 +181,12 @@ static uint64_t collect(struct bt_ptb_automaton *a, int32_t node, uint64_t count
             continue;
         s->met[at] = s->round;
         if (n->kind == BT_PTB_UNIT || n->kind == BT_PTB_ACCEPT)
-            s->found[count++] = at;
+            s->bits[at / 64] |= UINT64_C(1) << at % 64;
         else
             s->stack[depth++] = n->out;
         if (n->kind == BT_PTB_SPLIT)
             s->stack[depth++] = n->alt;
     }
-    return count;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    return *(const int32_t *)a - *(const int32_t *)b;
 }
 
 static bool begin_round(struct bt_ptb_automaton *a)
@@ -197,38 +195,50 @@ static bool begin_round(struct bt_ptb_automaton *a)
     if (!s->met) {
         s->found = bt_alloc(a->nodes.count, sizeof *s->found, NULL);
         s->stack = bt_alloc(2 * a->nodes.count + 1, sizeof *s->stack, NULL);
+        s->bits = bt_alloc(a->nodes.count / 64 + 1, sizeof *s->bits, NULL);
         s->met = bt_alloc(a->nodes.count, sizeof *s->met, NULL);
     }
-    a->failed = a->failed || a->nodes.failed || !s->found || !s->stack || !s->met;
+    a->failed = a->failed || a->nodes.failed || !s->found || !s->stack || !s->bits || !s->met;
     s->round++;
     return !a->failed;
 }
 
-static uint16_t end_round(struct bt_ptb_automaton *a, uint64_t count)
+/* The state of the nodes collected; clears their bits. */
+static uint16_t end_round(struct bt_ptb_automaton *a)
 {
-    qsort(a->states->found, count, sizeof *a->states->found, ascending);
+    struct bt_ptb_states *s = a->states;
+    uint64_t count = 0;
+    for (uint64_t i = 0; i <= a->nodes.count / 64; i++)
+        for (; s->bits[i]; s->bits[i] &= s->bits[i] - 1)
+            s->found[count++] = (int32_t)(i * 64) + __builtin_ctzll(s->bits[i]);
     return state_of(a, count);
 }
 
 uint16_t bt_ptb_start(struct bt_ptb_automaton *a, int32_t node)
 {
-    return begin_round(a) ? end_round(a, collect(a, node, 0)) : BT_PTB_DEAD;
+    if (!begin_round(a))
+        return BT_PTB_DEAD;
+    collect(a, node);
+    return end_round(a);
 }
 
-uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint8_t class)
+uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint16_t unit)
 {
     struct bt_ptb_states *s = a->states;
-    uint64_t count = 0;
+    const uint16_t number = state & ~BT_PTB_ACCEPTS;
+    uint8_t class = a->class_of[unit] ? a->class_of[unit] : make_class(a, unit);
     if (state == BT_PTB_DEAD || !begin_round(a))
         return BT_PTB_DEAD;
-    const struct state from = s->states[state];
+    if (a->next[number][class] != BT_PTB_UNMADE) /* the class alone was new */
+        return a->next[number][class];
+    const struct state from = s->states[number];
     for (uint64_t i = 0; i < from.count; i++) {
         const struct bt_ptb_node *n = &a->nodes.nodes[s->members[from.from + i]];
         if (n->kind == BT_PTB_UNIT && s->holds[class][n->value])
-            count = collect(a, n->out, count);
+            collect(a, n->out);
     }
-    uint16_t next = end_round(a, count);
+    uint16_t next = end_round(a);
     if (!a->failed)
-        a->next[state][class] = next;
+        a->next[number][class] = next;
     return next;
 }

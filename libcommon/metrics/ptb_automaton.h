@@ -9,7 +9,9 @@
 
 #include "libcommon/metrics/ptb_pattern.h"
 
-enum { BT_PTB_UNMADE, BT_PTB_DEAD }; /* state numbers; nothing matches from DEAD */
+/* A state is a number, with this bit when something is accepted in it. */
+#define BT_PTB_ACCEPTS 0x8000
+enum { BT_PTB_UNMADE, BT_PTB_DEAD }; /* no states: what was not made yet; nothing matches any more */
 
 struct bt_ptb_states; /* which nodes each state stands for */
 
@@ -17,8 +19,8 @@ struct bt_ptb_automaton {
     struct bt_ptb_nodes nodes;
     struct bt_ptb_states *states;
     uint8_t *class_of;     /* [65536], 0: not made yet; units that all sets treat alike have one class */
-    uint16_t (*next)[256]; /* [state][class], BT_PTB_UNMADE: not made yet */
-    int16_t *label;        /* [state]: the least label accepted here, or -1 */
+    uint16_t (*next)[256]; /* [number][class], BT_PTB_UNMADE: not made yet, and always for class 0 */
+    int16_t *label;        /* [number]: the least label accepted here, or -1 */
     bool failed;           /* memory ran out: every step since then is DEAD */
 };
 
@@ -30,16 +32,12 @@ void bt_ptb_automaton_free(struct bt_ptb_automaton *a);
 /* The state in which matching begins at a node. */
 uint16_t bt_ptb_start(struct bt_ptb_automaton *a, int32_t node);
 
-uint8_t bt_ptb_make_class(struct bt_ptb_automaton *a, uint16_t unit);
-uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint8_t class);
+uint16_t bt_ptb_make_step(struct bt_ptb_automaton *a, uint16_t state, uint16_t unit);
 
 static inline uint16_t bt_ptb_step(struct bt_ptb_automaton *a, uint16_t state, uint16_t unit)
 {
-    uint8_t class = a->class_of[unit];
-    if (class == 0)
-        class = bt_ptb_make_class(a, unit);
-    uint16_t next = a->next[state][class];
-    return next != BT_PTB_UNMADE ? next : bt_ptb_make_step(a, state, class);
+    uint16_t next = a->next[state & ~BT_PTB_ACCEPTS][a->class_of[unit]];
+    return next != BT_PTB_UNMADE ? next : bt_ptb_make_step(a, state, unit);
 }
 
 #endif

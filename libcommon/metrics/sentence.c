@@ -10,23 +10,23 @@
 #define MAX_BYTES (1 << 16)
 
 /* An n-gram is the (n-1)-gram before its last word, and that word. */
-struct gram_slot {
+struct gram {
     int32_t prefix, word; /* prefix -1 for a 1-gram */
-    int32_t id;           /* + 1; 0: free */
-    int32_t sentence;     /* that met it last, */
-    int32_t place;        /* and where it stands in that sentence's list */
+    int32_t place;        /* where it was met last, in the lists of all sentences one after the other; + 1 */
 };
 
 struct bt_lexicon {
     struct bt_arena *arena;
     struct bt_intern *words;
-    struct gram_slot *slots;
+    struct gram *known;  /* by number */
+    int32_t *slots;      /* number + 1; 0: free */
     uint64_t slot_count; /* a power of two, at least twice `gram_count` */
     int32_t gram_count;
-    int32_t sentence_count;
+    int32_t place_count; /* the length of the lists of the sentences before this one */
     int32_t *word_ids, *prefixes; /* of the sentence being read */
+    uint64_t *hashes;
     struct bt_gram *grams;
-    uint64_t word_capacity, prefix_capacity, gram_capacity;
+    uint64_t hash_capacity, known_capacity, word_capacity, prefix_capacity, gram_capacity;
 };
 
 struct bt_lexicon *bt_lexicon_new(void)
@@ -51,9 +51,11 @@ void bt_lexicon_free(struct bt_lexicon *lex)
         return;
     bt_arena_free(lex->arena);
     bt_intern_free(lex->words);
+    free(lex->known);
     free(lex->slots);
     free(lex->word_ids);
     free(lex->prefixes);
+    free(lex->hashes);
     free(lex->grams);
     free(lex);
 }
@@ -63,46 +65,58 @@ int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex)
     return lex->gram_count;
 }
 
-static struct gram_slot *find_slot(struct gram_slot *slots, uint64_t slot_count, int32_t prefix, int32_t word)
+static uint64_t hash_gram(int32_t prefix, int32_t word)
 {
-    uint64_t key = (uint64_t)(uint32_t)prefix << 32 | (uint32_t)word;
-    uint64_t at = bt_keyed_hash(key) & (slot_count - 1);
-    while (slots[at].id && (slots[at].prefix != prefix || slots[at].word != word))
-        at = (at + 1) & (slot_count - 1);
-    return &slots[at];
+    return bt_keyed_hash((uint64_t)(uint32_t)prefix << 32 | (uint32_t)word);
+}
+
+static uint64_t find_slot(const struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word)
+{
+    uint64_t at = hash & (lex->slot_count - 1);
+    for (; lex->slots[at]; at = (at + 1) & (lex->slot_count - 1)) {
+        const struct gram *known = &lex->known[lex->slots[at] - 1];
+        if (known->prefix == prefix && known->word == word)
+            break;
+    }
+    return at;
 }
 
 static int grow_slots(struct bt_lexicon *lex, struct bt_err *err)
 {
-    uint64_t slot_count = lex->slot_count * 2;
-    struct gram_slot *slots = bt_alloc(slot_count, sizeof *slots, err);
+    uint64_t slot_count = lex->slot_count * 4;
+    int32_t *slots = bt_alloc(slot_count, sizeof *slots, err);
     if (!slots)
         return BT_ERR_MEMORY;
-    for (uint64_t i = 0; i < lex->slot_count; i++)
-        if (lex->slots[i].id)
-            *find_slot(slots, slot_count, lex->slots[i].prefix, lex->slots[i].word) = lex->slots[i];
+    for (int32_t i = 0; i < lex->gram_count; i++) {
+        uint64_t at = hash_gram(lex->known[i].prefix, lex->known[i].word) & (slot_count - 1);
+        while (slots[at])
+            at = (at + 1) & (slot_count - 1);
+        slots[at] = i + 1;
+    }
     free(lex->slots);
     lex->slots = slots;
     lex->slot_count = slot_count;
     return BT_OK;
 }
 
-/* The slot of an n-gram, which is numbered when it is new. */
-static int find_gram(struct bt_lexicon *lex, int32_t prefix, int32_t word, struct gram_slot **slot,
-                     struct bt_err *err)
+/* The number of an n-gram, the next one when it is new. */
+static int number_gram(struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word, int32_t *number,
+                       struct bt_err *err)
 {
-    *slot = find_slot(lex->slots, lex->slot_count, prefix, word);
-    if ((*slot)->id)
+    uint64_t slot = find_slot(lex, hash, prefix, word);
+    *number = lex->slots[slot] - 1;
+    if (*number >= 0)
         return BT_OK;
-    if (lex->gram_count == INT32_MAX - 1)
-        return bt_fail(err, BT_ERR_LIMIT, "more than 2^31 different n-grams; score the set in parts");
-    if ((uint64_t)lex->gram_count * 2 >= lex->slot_count) {
-        int rc = grow_slots(lex, err);
-        if (rc)
-            return rc;
-        *slot = find_slot(lex->slots, lex->slot_count, prefix, word);
+    int rc = bt_grow(&lex->known, &lex->known_capacity, (uint64_t)lex->gram_count + 1, sizeof *lex->known, err);
+    if (!rc && (uint64_t)lex->gram_count * 2 >= lex->slot_count) {
+        rc = grow_slots(lex, err);
+        slot = find_slot(lex, hash, prefix, word);
     }
-    **slot = (struct gram_slot){ prefix, word, ++lex->gram_count, 0, 0 };
+    if (rc)
+        return rc;
+    *number = lex->gram_count++;
+    lex->known[*number] = (struct gram){ prefix, word, 0 };
+    lex->slots[slot] = lex->gram_count;
     return BT_OK;
 }
 
@@ -111,21 +125,33 @@ static int out_of_memory(struct bt_err *err)
     return bt_fail(err, BT_ERR_MEMORY, "out of memory for the captions");
 }
 
-static int read_words(struct bt_lexicon *lex, struct bt_text tokens, int32_t *count, struct bt_err *err)
+/* Whether a piece is one word: ASCII without white space. All but a few pieces are. */
+static bool is_word(struct bt_text piece)
+{
+    for (size_t i = 0; i < piece.size; i++)
+        if ((unsigned char)piece.data[i] <= ' ' || (unsigned char)piece.data[i] >= 0x7F)
+            return false;
+    return piece.size > 0;
+}
+
+/* Adds the words of a piece, whose own number is `number`. */
+static int add_words(struct bt_lexicon *lex, struct bt_text piece, int32_t number, int32_t *count,
+                     struct bt_err *err)
 {
     struct bt_text word;
     int rc = BT_OK;
-    *count = 0;
-    while (!rc && bt_next_word(&tokens, &word)) {
-        rc = bt_grow(&lex->word_ids, &lex->word_capacity, (uint64_t)*count + 1, sizeof *lex->word_ids, err);
-        if (!rc)
-            rc = bt_intern_add(lex->words, word, &lex->word_ids[(*count)++], err);
+    if (is_word(piece)) {
+        lex->word_ids[(*count)++] = number;
+        return BT_OK;
     }
+    while (!rc && bt_next_word(&piece, &word))
+        rc = bt_intern_add(lex->words, word, &lex->word_ids[(*count)++], err);
     return rc;
 }
 
+/* Pieces into the sentence, words into lex->word_ids. */
 static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sentence *s,
-                       struct bt_err *err)
+                       int32_t *word_count, struct bt_err *err)
 {
     int32_t count = 1, done = 0;
     for (size_t i = 0; i < tokens.size; i++)
@@ -134,11 +160,14 @@ static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_
     if (!pieces)
         return out_of_memory(err);
 
-    int rc = BT_OK;
+    *word_count = 0; /* at most one for every two bytes */
+    int rc = bt_grow(&lex->word_ids, &lex->word_capacity, tokens.size / 2 + 1, sizeof *lex->word_ids, err);
     for (size_t start = 0, i = 0; !rc && i <= tokens.size; i++)
         if (i == tokens.size || tokens.data[i] == ' ') {
-            rc = bt_intern_add(lex->words, (struct bt_text){ tokens.data + start, i - start },
-                               &pieces[done++], err);
+            const struct bt_text piece = { tokens.data + start, i - start };
+            rc = bt_intern_add(lex->words, piece, &pieces[done], err);
+            if (!rc)
+                rc = add_words(lex, piece, pieces[done++], word_count, err);
             start = i + 1;
         }
     s->pieces = pieces;
@@ -147,39 +176,55 @@ static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_
 }
 
 /* One more of the n-gram in the list that is being made for the current sentence. */
-static void count_gram(struct bt_lexicon *lex, struct gram_slot *slot, int32_t *distinct)
+static void count_gram(struct bt_lexicon *lex, int32_t number, int32_t *distinct)
 {
-    if (slot->sentence != lex->sentence_count) {
-        slot->sentence = lex->sentence_count;
-        slot->place = *distinct;
-        lex->grams[(*distinct)++] = (struct bt_gram){ slot->id - 1, 0 };
+    struct gram *known = &lex->known[number];
+    if (known->place <= lex->place_count) {
+        lex->grams[(*distinct)++] = (struct bt_gram){ number, 0 };
+        known->place = lex->place_count + *distinct;
     }
-    lex->grams[slot->place].count++;
+    lex->grams[known->place - lex->place_count - 1].count++;
+}
+
+/* The n-grams of one order; lex->prefixes[i] becomes the number of the n-gram that begins at word i. */
+static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct, struct bt_err *err)
+{
+    const int32_t *last = lex->word_ids + n - 1;
+    for (int32_t i = 0; i + n <= word_count; i++) {
+        lex->hashes[i] = hash_gram(lex->prefixes[i], last[i]);
+        __builtin_prefetch(&lex->slots[lex->hashes[i] & (lex->slot_count - 1)]); /* all at once: it is large */
+    }
+    for (int32_t i = 0; i + n <= word_count; i++) {
+        int32_t number;
+        int rc = number_gram(lex, lex->hashes[i], lex->prefixes[i], last[i], &number, err);
+        if (rc)
+            return rc;
+        count_gram(lex, number, distinct);
+        lex->prefixes[i] = number;
+    }
+    return BT_OK;
 }
 
 static int read_grams(struct bt_lexicon *lex, int32_t word_count, struct bt_sentence *s, struct bt_err *err)
 {
     int32_t distinct = 0;
+    if (lex->place_count > INT32_MAX - BT_ORDERS * word_count)
+        return bt_fail(err, BT_ERR_LIMIT, "more than 2^31 n-grams; score the set in parts");
     int rc = bt_grow(&lex->prefixes, &lex->prefix_capacity, (uint64_t)word_count, sizeof *lex->prefixes, err);
+    if (!rc)
+        rc = bt_grow(&lex->hashes, &lex->hash_capacity, (uint64_t)word_count, sizeof *lex->hashes, err);
     if (!rc)
         rc = bt_grow(&lex->grams, &lex->gram_capacity, (uint64_t)word_count * BT_ORDERS, sizeof *lex->grams,
                      err);
-    lex->sentence_count++;
     for (int32_t i = 0; !rc && i < word_count; i++)
         lex->prefixes[i] = -1;
     for (int n = 1; !rc && n <= BT_ORDERS; n++) {
-        for (int32_t i = 0; i + n <= word_count; i++) {
-            struct gram_slot *slot;
-            rc = find_gram(lex, lex->prefixes[i], lex->word_ids[i + n - 1], &slot, err);
-            if (rc)
-                break;
-            count_gram(lex, slot, &distinct);
-            lex->prefixes[i] = slot->id - 1;
-        }
+        rc = read_order(lex, n, word_count, &distinct, err);
         s->gram_end[n - 1] = distinct;
     }
     if (rc)
         return rc;
+    lex->place_count += distinct;
     struct bt_gram *grams = bt_arena_take(lex->arena, (uint64_t)distinct, sizeof *grams);
     if (!grams)
         return out_of_memory(err);
@@ -197,12 +242,8 @@ int bt_lexicon_read(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sen
     if (tokens.size > MAX_BYTES)
         return bt_fail(err, BT_ERR_LIMIT, "a caption of %zu bytes, the limit is %d; captions are short",
                        tokens.size, MAX_BYTES);
-    int rc = read_words(lex, tokens, &word_count, err);
-    if (!rc)
-        rc = read_grams(lex, word_count, sentence, err);
-    if (!rc)
-        rc = read_pieces(lex, tokens, sentence, err);
-    return rc;
+    int rc = read_pieces(lex, tokens, sentence, &word_count, err);
+    return rc ? rc : read_grams(lex, word_count, sentence, err);
 }
 
 int bt_lexicon_text(const struct bt_lexicon *lex, const struct bt_sentence *sentence, struct bt_buf *out,

@@ -13,9 +13,16 @@ enum bt_tokens {
 
 const char *bt_tokens_name(enum bt_tokens how); /* "ptb", "words", "given" */
 
-/* tokens[i] for captions[i], i < count. The strings live in `text`, which begins empty and is the caller's,
- * or are the captions themselves. E_UTF8 with the number of the caption, E_MEMORY. */
-int bt_tokens_make(enum bt_tokens how, const struct bt_text *captions, size_t count, struct bt_buf *text,
-                   struct bt_text *tokens, struct bt_err *err);
+/* Captions as one stream. Set captions and count; both arrays and the rest are the caller's. */
+struct bt_token_stream {
+    const struct bt_text *captions;
+    size_t count;
+    struct bt_text *tokens; /* [count], filled; they live in `text` or are the captions */
+    struct bt_buf text;
+};
+
+/* Fills streams[stream_count], one after the other. E_UTF8 with the number of the caption, E_MEMORY. */
+int bt_tokens_make(enum bt_tokens how, struct bt_token_stream *streams, size_t stream_count,
+                   struct bt_err *err);
 
 #endif
