@@ -31,9 +31,33 @@ void bt_tokenizer_free(struct bt_tokenizer *tok)
         return;
     bt_wordpiece_free(&tok->wordpiece);
     bt_bpe_free(&tok->bpe);
-    bt_vocab_free(&tok->vocab);
-    bt_vocab_free(&tok->specials);
+    if (!tok->is_twin) {
+        bt_vocab_free(&tok->vocab);
+        bt_vocab_free(&tok->specials);
+    }
     free(tok);
+}
+
+int bt_tokenizer_twin(struct bt_tokenizer **out, const struct bt_tokenizer *of, struct bt_err *err)
+{
+    struct bt_tokenizer *tok = bt_alloc(1, sizeof *tok, err);
+    int rc;
+
+    if (!tok)
+        return BT_ERR_MEMORY;
+    *tok = *of;
+    tok->is_twin = true;
+    memset(&tok->wordpiece, 0, sizeof tok->wordpiece);
+    memset(&tok->bpe, 0, sizeof tok->bpe);
+    if (of->kind == BT_TOKENIZER_BERT)
+        rc = bt_wordpiece_init(&tok->wordpiece, &of->vocab, of->wordpiece.unk, (size_t)of->max_chars, err);
+    else
+        rc = bt_bpe_twin(&tok->bpe, &of->bpe, err);
+    if (rc)
+        bt_tokenizer_free(tok);
+    else
+        *out = tok;
+    return rc;
 }
 
 int bt_tokenizer_special_add(struct bt_tokenizer *tok, const char *text, size_t size, int32_t id, struct bt_err *err)
@@ -160,6 +184,11 @@ const char *bt_tokenizer_hash(const struct bt_tokenizer *tok)
     return tok->hash;
 }
 
+void bt_tokenizer_literal(struct bt_tokenizer *tok)
+{
+    tok->literal = true;
+}
+
 static int encode_segment(struct bt_tokenizer *tok, const char *text, size_t size, struct bt_ids *ids,
                           struct bt_err *err)
 {
@@ -179,11 +208,13 @@ int bt_tokenizer_encode(struct bt_tokenizer *tok, const char *text, size_t size,
     text = size ? text : ""; /* no text at all may come as NULL */
     if (!rc)
         rc = bt_ids_add(ids, tok->before, before, err);
-    for (size_t i = 0; i < size && !rc;) {
+    for (size_t i = tok->literal ? size : 0; i < size && !rc;) {
         size_t length = 0;
         int32_t id = -1;
 
-        if (tok->special_start[(uint8_t)text[i]])
+        while (i < size && !tok->special_start[(uint8_t)text[i]])
+            i++;
+        if (i < size)
             id = bt_vocab_longest(&tok->specials, BT_VOCAB_ROOT, text + i, size - i, &length);
         if (id < 0) {
             i++;

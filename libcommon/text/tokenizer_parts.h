@@ -16,6 +16,7 @@ struct bt_tokenizer {
     int32_t model_count;      /* ids from here on are added tokens */
     struct bt_vocab specials; /* text that is cut out before anything else, under its ids */
     bool special_start[256];  /* bytes with which one begins */
+    bool literal;             /* no text is cut out */
     struct bt_wordpiece wordpiece;
     struct bt_bpe bpe;
     int64_t max_chars;
@@ -23,6 +24,7 @@ struct bt_tokenizer {
     int before_count, behind_count;
     int32_t token[BT_TOKEN_COUNT];
     char hash[65];
+    bool is_twin; /* the vocabularies belong to another */
 };
 
 /* For loaders: an empty tokenizer, to be filled and sealed. */
