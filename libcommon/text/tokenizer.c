@@ -64,6 +64,8 @@ int bt_tokenizer_special_add(struct bt_tokenizer *tok, const char *text, size_t 
 {
     if (size > 0 && bt_vocab_find(&tok->specials, text, size) == id)
         return BT_OK;
+    if (size > BT_SPECIAL_MAX)
+        return bt_fail(err, BT_ERR_LIMIT, "special token %d has %zu bytes; at most %d are read", id, size, BT_SPECIAL_MAX);
     int rc = bt_vocab_add(&tok->specials, text, size, id, err);
     if (!rc)
         tok->special_start[(uint8_t)text[0]] = true;
