@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
@@ -11,7 +12,7 @@
 #include "libcommon/base/tool.h"
 #include "libcommon/stream/reject_log.h"
 #include "libcommon/stream/stream.h"
-#include "libcommon/text/clean.h"
+#include "libcommon/text/line_batch.h"
 #include "libcommon/text/prompt.h"
 #include "libcommon/text/text_stats.h"
 #include "libcommon/text/tokenizer.h"
@@ -28,9 +29,9 @@ enum {
 static const char *input = "-", *output = "-", *clean, *newline = "auto", *prompt, *answer_field = "answers", *train,
                   *rejects;
 static struct bt_list tokenizers, fields;
-static int64_t max_len, vocab_size;
+static int64_t max_len, vocab_size, threads;
 static double max_rejects = 0.05;
-static bool text_mode, decode_mode, count_mode, keep_specials, force;
+static bool text_mode, decode_mode, count_mode, explain_mode, keep_specials, no_specials, force;
 
 static const struct bt_option options[] = {
     BT_OPT_STRING('i', "input", &input, "FILE", "records, or with --text and --decode lines"),
@@ -46,6 +47,9 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('d', "decode", &decode_mode, "lines of ids in, lines of text out"),
     BT_OPT_FLAG(0, "keep-specials", &keep_specials, "leave special tokens in decoded text"),
     BT_OPT_FLAG(0, "count", &count_mode, "print lengths, cuts and unknowns instead of ids"),
+    BT_OPT_FLAG(0, "explain", &explain_mode, "with --text: a line for each id, with its entry"),
+    BT_OPT_FLAG(0, "no-special-in-text", &no_specials, "special tokens written in a text are ordinary text"),
+    BT_OPT_COUNT('j', "threads", &threads, "N", "encode lines of text on N threads; all processors if not given"),
     BT_OPT_CHOICE(0, "train", &train, "wordpiece|bpe|unigram", "learn a vocabulary from the texts"),
     BT_OPT_COUNT(0, "vocab-size", &vocab_size, "N", "entries of the vocabulary to learn"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of texts that were left out, JSON lines"),
@@ -62,6 +66,7 @@ struct named {
     struct bt_tokenizer *tok;
     char *keys[MAX_FIELDS], *prompt_key; /* "captions.opt", "prompt_len.opt" */
     struct bt_text_stats stats;
+    struct bt_encoder *encoder; /* --text */
 };
 
 struct run {
@@ -70,59 +75,46 @@ struct run {
     const char *fields[MAX_FIELDS];
     int field_count;
     int64_t max_len;
+    const char *place; /* of the input */
     uint64_t inputs, rejected, replacements;
     struct bt_ids ids, flat;
     uint64_t *ends, ends_capacity; /* in flat, one per text of a list */
     struct bt_buf text;
-    struct bt_corpus corpus; /* --train */
+    const struct bt_trainer *trainer; /* --train */
+    struct bt_corpus corpus;
     struct bt_progress progress;
 };
 
 /* ---------------------------------------------------------------- a text made ready */
 
-static const char *cleaner_of(const char *field)
+static enum bt_clean cleaner_of(const char *field)
 {
-    if (clean)
-        return clean;
-    if (!field)
-        return "none";
-    if (strcmp(field, "question") == 0)
-        return "question";
-    return strcmp(field, "captions") == 0 || strcmp(field, "text") == 0 ? "caption" : "none";
-}
+    const char *how = clean ? clean : field ? field : "";
 
-/* Appends text, cleaned as its field asks (NULL: a line of --text), to run->text. */
-static int add_cleaned(struct run *run, const char *field, const char *text, size_t size, struct bt_err *err)
-{
-    const char *how = cleaner_of(field);
-
-    if (strcmp(how, "caption") == 0)
-        return bt_clean_caption(&run->text, text, size, NULL, BT_CLEAN_MAX_WORDS, err);
     if (strcmp(how, "question") == 0)
-        return bt_clean_question(&run->text, text, size, BT_CLEAN_MAX_WORDS, err);
-    int rc = bt_utf8_check(text, size, err);
-    return rc ? rc : bt_buf_add(&run->text, text, size, err);
+        return BT_CLEAN_QUESTION;
+    return strcmp(how, clean ? "caption" : "captions") == 0 || strcmp(how, "text") == 0 ? BT_CLEAN_CAPTION : BT_CLEAN_NONE;
 }
 
 /* prompt in front, cleaned text behind. */
 static int make_text(struct run *run, const char *field, const char *text, size_t size, struct bt_err *err)
 {
-    int rc = BT_OK;
-
     run->text.size = 0;
-    if (prompt)
-        rc = bt_buf_add(&run->text, prompt, strlen(prompt), err);
-    return rc ? rc : add_cleaned(run, field, text, size, err);
+    return bt_prompt_before(&run->text, prompt, cleaner_of(field), text, size, err);
 }
 
-/* Encodes run->text, with the newline that ends an OPT text if `ended`, into run->ids, and counts. */
+/* What stands behind a text: the newline that ends one of OPT's. */
+static const char *ending(const struct named *n, bool ended)
+{
+    return ended && bt_tokenizer_kind(n->tok) == BT_TOKENIZER_OPT ? "\n" : "";
+}
+
+/* Encodes run->text, ended or not, into run->ids, and counts. */
 static int encode(struct run *run, struct named *n, bool ended, struct bt_err *err)
 {
     uint64_t size = run->text.size;
-    int rc = BT_OK;
+    int rc = bt_buf_add(&run->text, ending(n, ended), strlen(ending(n, ended)), err);
 
-    if (ended && bt_tokenizer_kind(n->tok) == BT_TOKENIZER_OPT)
-        rc = bt_buf_add(&run->text, "\n", 1, err);
     if (!rc)
         rc = bt_tokenizer_encode(n->tok, run->text.data, run->text.size, true, run->max_len, &run->ids, err);
     run->text.size = size;
@@ -143,18 +135,22 @@ static int set_prompt_length(struct run *run, struct named *n, struct bt_record 
 
 /* ---------------------------------------------------------------- rejects */
 
+/* Why a line or record is left out; no code: it is not. */
+struct bad_text {
+    struct bt_reject why;
+    char detail[256];
+};
+
 /* What a failed text becomes: a reject that names the code, or still a failure. */
-static int as_reject(int rc, const char *text, size_t size, struct bt_reject *why, char detail[256],
-                     struct bt_err *err)
+static int as_reject(int rc, const char *text, size_t size, struct bad_text *bad, struct bt_err *err)
 {
     if (rc != BT_ERR_UTF8 && rc != BT_ERR_INPUT)
         return rc;
-    why->code = rc == BT_ERR_UTF8 ? "TEXT_UTF8" : "TOKEN_RANGE";
-    if (rc == BT_ERR_UTF8)
-        why->off = (int64_t)bt_utf8_prefix(text, size);
-    why->bytes = (int64_t)size;
-    snprintf(detail, 256, "%.255s", err->text);
-    why->detail = detail;
+    bad->why.code = rc == BT_ERR_UTF8 ? "TEXT_UTF8" : "TOKEN_RANGE";
+    bad->why.off = rc == BT_ERR_UTF8 ? (int64_t)bt_utf8_prefix(text, size) : -1;
+    bad->why.bytes = (int64_t)size;
+    snprintf(bad->detail, sizeof bad->detail, "%.255s", err->text);
+    bad->why.detail = bad->detail;
     bt_err_clear(err);
     return BT_OK;
 }
@@ -163,46 +159,8 @@ static int as_reject(int rc, const char *text, size_t size, struct bt_reject *wh
 
 static int stopped(struct bt_err *err)
 {
-    if (!bt_stop_requested())
-        return BT_OK;
-    return bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again", output);
-}
-
-/* One line of --text: its ids. */
-static int line_of_ids(struct run *run, const char *text, size_t size, struct bt_buf *out, struct bt_err *err)
-{
-    int rc = make_text(run, NULL, text, size, err);
-
-    run->replacements += bt_utf8_replacements(text, size);
-    if (!rc && train)
-        return bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
-    for (int t = 0; t < run->count && !rc; t++)
-        rc = encode(run, &run->named[t], strcmp(newline, "yes") == 0, err);
-    if (rc || count_mode)
-        return rc;
-    rc = bt_ids_print(&run->ids, out, err);
-    return rc ? rc : bt_buf_add(out, "\n", 1, err);
-}
-
-/* One line of --decode: the text, stripped as the reference's callers do, line breaks inside it written \n. */
-static int line_of_text(struct run *run, const char *line, size_t size, struct bt_buf *out, struct bt_err *err)
-{
-    struct bt_tokenizer *tok = run->named[0].tok;
-    int rc = bt_ids_parse(&run->ids, line, size, bt_tokenizer_vocab_size(tok), err);
-
-    run->text.size = 0;
-    if (!rc)
-        rc = bt_tokenizer_decode(tok, run->ids.data, run->ids.count, !keep_specials, &run->text, err);
-
-    uint64_t from = 0, to = run->text.size;
-    while (from < to && strchr(" \t\r\n\v\f", run->text.data[from]))
-        from++;
-    while (to > from && strchr(" \t\r\n\v\f", run->text.data[to - 1]))
-        to--;
-    for (; from < to && !rc; from++)
-        rc = run->text.data[from] == '\n' ? bt_buf_add(out, "\\n", 2, err)
-                                          : bt_buf_add(out, run->text.data + from, 1, err);
-    return rc ? rc : bt_buf_add(out, "\n", 1, err);
+    return bt_stop_requested() ? bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again", output)
+                               : BT_OK;
 }
 
 static int flush(struct bt_outfile *file, struct bt_buf *out, struct bt_err *err)
@@ -213,29 +171,110 @@ static int flush(struct bt_outfile *file, struct bt_buf *out, struct bt_err *err
     return rc;
 }
 
-static const char *place(void)
+/* One line of ids, of --decode, or of text, of --train. */
+static int take_line(struct run *run, const char *line, size_t size, struct bt_buf *out, struct bt_err *err)
 {
-    return strcmp(input, "-") ? input : "stdin";
+    struct bt_tokenizer *tok = run->named[0].tok;
+    int rc;
+
+    if (train) {
+        run->replacements += bt_utf8_replacements(line, size);
+        rc = make_text(run, NULL, line, size, err);
+        return rc ? rc : bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
+    }
+    rc = bt_ids_parse(&run->ids, line, size, bt_tokenizer_vocab_size(tok), err);
+    if (!rc)
+        rc = bt_tokenizer_decode_line(tok, run->ids.data, run->ids.count, !keep_specials, out, err);
+    return rc ? rc : bt_buf_add(out, "\n", 1, err);
 }
 
-/* One line, or its reject. */
-static int one_line(struct run *run, struct bt_reject_log *log, const char *line, size_t size, struct bt_buf *out,
-                    struct bt_err *err)
+static int reject_line(struct run *run, struct bt_reject_log *log, int failed, uint64_t number, const char *line,
+                       size_t size, struct bt_err *err)
 {
-    struct bt_reject why = { .src = place(), .off = -1, .bytes = -1 };
-    char detail[256], id[32];
-    uint64_t before = out->size;
-    int rc = decode_mode ? line_of_text(run, line, size, out, err) : line_of_ids(run, line, size, out, err);
+    struct bad_text bad = { .why = { .src = run->place } };
+    char id[32];
+    int rc = as_reject(failed, line, size, &bad, err);
 
-    rc = as_reject(rc, line, size, &why, detail, err);
-    if (rc || !why.code)
+    if (rc || !bad.why.code)
         return rc;
-    out->size = before;
-    snprintf(id, sizeof id, "line %" PRIu64, run->inputs);
-    why.id = id;
-    rc = bt_reject_log_add(log, &why, err);
-    if (!rc && bt_reject_log_is_over(log, run->inputs))
-        rc = bt_reject_log_finish(log, place(), run->inputs, err);
+    snprintf(id, sizeof id, "line %" PRIu64, number);
+    bad.why.id = id;
+    rc = bt_reject_log_add(log, &bad.why, err);
+    return rc || !bt_reject_log_is_over(log, run->inputs) ? rc : bt_reject_log_finish(log, run->place, run->inputs, err);
+}
+
+/* Lines one at a time. BT_END when there are no more. */
+static int each_line(struct run *run, struct bt_lines *lines, struct bt_reject_log *log, struct bt_outfile *file,
+                     struct bt_buf *out, struct bt_err *err)
+{
+    const char *line;
+    size_t size;
+    int rc = BT_OK;
+
+    while (!rc && (rc = stopped(err)) == BT_OK && (rc = bt_lines_next(lines, &line, &size, err)) == BT_OK) {
+        uint64_t before = out->size;
+
+        run->inputs++;
+        rc = take_line(run, line, size, out, err);
+        if (rc) {
+            out->size = before;
+            rc = reject_line(run, log, rc, run->inputs, line, size, err);
+        }
+        if (!rc && out->size >= FLUSH_BYTES)
+            rc = flush(file, out, err);
+        bt_progress_update(&run->progress, run->inputs, NULL);
+    }
+    return rc;
+}
+
+/* A line of the batch: its ids, or its reject, which doing it once more explains. */
+static int put_line(struct run *run, const struct bt_line_batch *batch, uint64_t i, struct named *n,
+                    struct bt_reject_log *log, struct bt_buf *out, struct bt_err *err)
+{
+    const struct bt_ids *ids = &batch->encoded[i].ids;
+
+    if (batch->encoded[i].bad) {
+        struct bt_text line = bt_line_batch_line(batch, i);
+        int rc = make_text(run, NULL, line.data, line.size, err);
+
+        if (rc && n != run->named) /* the first tokenizer has said so */
+            return BT_OK;
+        rc = rc ? rc : encode(run, n, strcmp(newline, "yes") == 0, err);
+        return reject_line(run, log, rc, run->inputs - batch->count + i + 1, line.data, line.size, err);
+    }
+    bt_text_stats_add(&n->stats, n->tok, ids);
+    if (explain_mode)
+        return bt_tokenizer_explain(n->tok, n->name, ids->data, ids->count, out, err);
+    int rc = count_mode ? BT_OK : bt_ids_print(ids, out, err);
+    return rc || count_mode ? rc : bt_buf_add(out, "\n", 1, err);
+}
+
+/* Lines of --text, many at a time. BT_END when there are no more. */
+static int batches_of_lines(struct run *run, struct bt_lines *lines, struct bt_reject_log *log, struct bt_outfile *file,
+                            struct bt_buf *out, struct bt_err *err)
+{
+    struct bt_line_batch batch;
+    int rc = bt_line_batch_init(&batch, prompt, cleaner_of(NULL), err);
+
+    while (!rc && (rc = stopped(err)) == BT_OK) {
+        int end = bt_line_batch_fill(&batch, lines, err);
+
+        rc = end == BT_END ? BT_OK : end;
+        run->inputs += batch.count;
+        run->replacements += batch.replacements;
+        for (int t = 0; t < run->count && !rc; t++) {
+            struct named *n = &run->named[t];
+
+            rc = bt_line_batch_encode(&batch, n->encoder, ending(n, strcmp(newline, "yes") == 0), run->max_len, err);
+            for (uint64_t i = 0; i < batch.count && !rc; i++)
+                rc = put_line(run, &batch, i, n, log, out, err);
+        }
+        if (!rc)
+            rc = flush(file, out, err);
+        bt_progress_update(&run->progress, run->inputs, NULL);
+        rc = rc ? rc : end;
+    }
+    bt_line_batch_free(&batch);
     return rc;
 }
 
@@ -246,31 +285,22 @@ static int run_lines(struct run *run, struct bt_err *err)
     struct bt_reject_log *log = NULL;
     struct bt_buf out = { 0 };
     bool writes = !count_mode && !train;
-    const char *line;
-    size_t size;
     int rc = bt_lines_open(&lines, input, err);
 
     if (!rc)
         rc = bt_reject_log_open(&log, rejects, max_rejects, err);
     if (!rc && writes)
         rc = bt_outfile_open(&file, output, force, err);
-    bool open = !rc && writes;
-    while (!rc && (rc = stopped(err)) == BT_OK && (rc = bt_lines_next(lines, &line, &size, err)) == BT_OK) {
-        run->inputs++;
-        rc = one_line(run, log, line, size, &out, err);
-        if (!rc && open && out.size >= FLUSH_BYTES)
-            rc = flush(&file, &out, err);
-        bt_progress_update(&run->progress, run->inputs, NULL);
-    }
-    if (rc == BT_END)
-        rc = open ? flush(&file, &out, err) : BT_OK;
     if (!rc)
-        rc = bt_reject_log_finish(log, place(), run->inputs, err);
-    if (!rc && open)
+        rc = (train || decode_mode ? each_line : batches_of_lines)(run, lines, log, &file, &out, err);
+    if (rc == BT_END)
+        rc = flush(&file, &out, err);
+    if (!rc)
+        rc = bt_reject_log_finish(log, run->place, run->inputs, err);
+    if (!rc && writes)
         rc = bt_outfile_finish(&file, err);
     run->rejected = log ? bt_reject_log_count(log) : 0;
-    if (open)
-        bt_outfile_close(&file);
+    bt_outfile_close(&file);
     bt_reject_log_close(log);
     bt_buf_free(&out);
     bt_lines_close(lines);
@@ -278,12 +308,6 @@ static int run_lines(struct run *run, struct bt_err *err)
 }
 
 /* ---------------------------------------------------------------- records */
-
-/* A text of the record is bad: says so in `why` (the record is left out), or fails. */
-struct bad_text {
-    struct bt_reject why;
-    char detail[256];
-};
 
 static int handle_text(struct run *run, struct named *n, const char *field, struct bt_value text, struct bad_text *bad,
                        struct bt_err *err)
@@ -302,7 +326,7 @@ static int handle_text(struct run *run, struct named *n, const char *field, stru
         rc = bt_corpus_add(&run->corpus, run->text.data, run->text.size, err);
     else if (!rc)
         rc = encode(run, n, strcmp(newline, "no") != 0, err);
-    return as_reject(rc, text.data, text.size, &bad->why, bad->detail, err);
+    return as_reject(rc, text.data, text.size, bad, err);
 }
 
 static int set_ids(struct bt_record *rec, const char *key, const struct bt_ids *ids, struct bt_err *err)
@@ -352,61 +376,23 @@ static int one_field(struct run *run, struct named *n, int f, struct bt_record *
     return rc || !prompt ? rc : set_prompt_length(run, n, rec, prompt, strlen(prompt), err);
 }
 
-/* The commonest of a list of texts, the first of equals; a text stands for itself. */
-static struct bt_value commonest(struct bt_value list)
-{
-    struct bt_value best = { .kind = BT_ABSENT };
-    size_t most = 0;
-
-    if (list.kind != BT_ARRAY)
-        return list;
-    for (size_t i = 0; i < list.size; i++) {
-        struct bt_value one = bt_value_at(list, i);
-        size_t count = 0;
-
-        for (size_t k = 0; k < list.size && one.kind == BT_STR; k++) {
-            struct bt_value other = bt_value_at(list, k);
-
-            count += other.kind == BT_STR && other.size == one.size && memcmp(other.data, one.data, one.size) == 0;
-        }
-        if (count > most) {
-            most = count;
-            best = one;
-        }
-    }
-    return best;
-}
-
-/* The template with the cleaned question in its place, into run->text. */
-static int fill_prompt(struct run *run, struct bt_value question, struct bt_err *err)
-{
-    struct bt_buf filled = { 0 };
-    int rc;
-
-    run->text.size = 0;
-    rc = add_cleaned(run, "question", question.data, question.size, err);
-    if (!rc)
-        rc = bt_prompt_fill(&filled, prompt, run->text.data, run->text.size, err);
-    run->text.size = 0;
-    if (!rc)
-        rc = bt_buf_add(&run->text, filled.data, filled.size, err);
-    bt_buf_free(&filled);
-    return rc;
-}
-
 /* "text": the question asked, and the answer where there is one. */
 static int ask(struct run *run, struct bt_record *rec, struct bad_text *bad, struct bt_err *err)
 {
-    struct bt_value question = bt_record_get(rec, "question"), answer = commonest(bt_record_get(rec, answer_field));
-    int rc;
+    struct bt_value question = bt_record_get(rec, "question"), answer;
+    int rc = bt_value_commonest(bt_record_get(rec, answer_field), &answer, err);
 
+    if (rc)
+        return rc;
     if (question.kind != BT_STR || (answer.kind != BT_STR && answer.kind != BT_ABSENT)) {
         bad->why.code = question.kind == BT_ABSENT ? "FIELD_MISSING" : "JSON_TYPE";
         bad->why.detail = question.kind == BT_STR ? answer_field : "question";
         return BT_OK;
     }
     run->replacements += bt_utf8_replacements(question.data, question.size);
-    rc = as_reject(fill_prompt(run, question, err), question.data, question.size, &bad->why, bad->detail, err);
+    run->text.size = 0;
+    rc = bt_prompt_ask(&run->text, prompt, cleaner_of("question"), question.data, question.size, err);
+    rc = as_reject(rc, question.data, question.size, bad, err);
     if (rc || bad->why.code)
         return rc;
     uint64_t prompt_size = run->text.size;
@@ -421,13 +407,12 @@ static int ask(struct run *run, struct bt_record *rec, struct bad_text *bad, str
     for (int t = 0; t < run->count && !rc && !bad->why.code; t++) {
         struct named *n = &run->named[t];
 
-        rc = as_reject(encode(run, n, ended || strcmp(newline, "yes") == 0, err), run->text.data, run->text.size,
-                       &bad->why, bad->detail, err);
-        if (rc || bad->why.code)
-            break;
-        rc = set_ids(rec, n->keys[0], &run->ids, err);
+        rc = encode(run, n, ended || strcmp(newline, "yes") == 0, err);
+        if (!rc)
+            rc = set_ids(rec, n->keys[0], &run->ids, err);
         if (!rc)
             rc = set_prompt_length(run, n, rec, run->text.data, prompt_size, err);
+        rc = as_reject(rc, run->text.data, run->text.size, bad, err);
     }
     return rc;
 }
@@ -550,7 +535,7 @@ static int run_records(struct run *run, struct bt_err *err)
 static int print_counts(const struct run *run, struct bt_err *err)
 {
     struct bt_buf out = { 0 };
-    int rc = bt_text_stats_head(&out, err);
+    int rc = BT_OK;
 
     for (int t = 0; t < run->count && !rc; t++)
         rc = bt_text_stats_row(&run->named[t].stats, run->named[t].name, &out, err);
@@ -578,9 +563,7 @@ static void summarize(const struct run *run)
 static int write_vocabulary(const struct run *run, struct bt_err *err)
 {
     int64_t made = 0;
-    int rc = *train == 'b'   ? bt_train_bpe(&run->corpus, vocab_size, output, force, &made, err)
-             : *train == 'u' ? bt_train_unigram(&run->corpus, vocab_size, output, force, &made, err)
-                             : bt_train_wordpiece(&run->corpus, vocab_size, output, force, &made, err);
+    int rc = run->trainer->learn(&run->corpus, vocab_size, output, force, &made, err);
 
     if (!rc)
         bt_note("%s: %s entries from %s different words", output, bt_human_count((uint64_t)made),
@@ -592,22 +575,28 @@ static int write_vocabulary(const struct run *run, struct bt_err *err)
 
 static int check_options(struct bt_err *err)
 {
-    if (train && (!vocab_size || strcmp(output, "-") == 0))
-        return bt_fail(err, BT_ERR_USAGE, "--train needs --vocab-size and --output (a file, but a folder for bpe)");
-    if (train && (decode_mode || count_mode || prompt))
-        return bt_fail(err, BT_ERR_USAGE, "--train goes with neither --decode, --count nor --prompt");
-    if (decode_mode && (text_mode || count_mode))
-        return bt_fail(err, BT_ERR_USAGE, "--decode goes with neither --text nor --count");
-    if (!train && tokenizers.count == 0)
-        return bt_fail(err, BT_ERR_USAGE, "no --tokenizer; give --tokenizer NAME=PATH");
-    if ((decode_mode || (text_mode && !count_mode)) && tokenizers.count > 1)
-        return bt_fail(err, BT_ERR_USAGE, "lines are of one tokenizer; give --tokenizer once");
-    if (text_mode && (bt_prompt_asks(prompt) || fields.count))
-        return bt_fail(err, BT_ERR_USAGE, "--text has neither fields nor questions; leave out --field and {}");
-    if (prompt && bt_utf8_prefix(prompt, strlen(prompt)) < strlen(prompt))
-        return bt_fail(err, BT_ERR_USAGE, "--prompt is not UTF-8; write it so");
-    if (tokenizers.count > MAX_TOKENIZERS || fields.count > MAX_FIELDS)
-        return bt_fail(err, BT_ERR_USAGE, "at most %d tokenizers and %d fields", MAX_TOKENIZERS, MAX_FIELDS);
+    bool one_tokenizer = decode_mode || (text_mode && !count_mode && !explain_mode);
+    const struct {
+        bool broken;
+        const char *text;
+    } rules[] = {
+        { train && (!vocab_size || strcmp(output, "-") == 0),
+          "--train needs --vocab-size and --output (a file, but a folder for bpe)" },
+        { train && (decode_mode || count_mode || prompt), "--train goes with neither --decode, --count nor --prompt" },
+        { decode_mode && (text_mode || count_mode), "--decode goes with neither --text nor --count" },
+        { explain_mode && (!text_mode || count_mode || train), "--explain goes with --text, without --count and --train" },
+        { !train && tokenizers.count == 0, "no --tokenizer; give --tokenizer NAME=PATH" },
+        { one_tokenizer && tokenizers.count > 1, "lines are of one tokenizer; give --tokenizer once" },
+        { text_mode && (bt_prompt_asks(prompt) || fields.count),
+          "--text has neither fields nor questions; leave out --field and {}" },
+        { prompt && bt_utf8_prefix(prompt, strlen(prompt)) < strlen(prompt), "--prompt is not UTF-8; write it so" },
+        { tokenizers.count > MAX_TOKENIZERS || fields.count > MAX_FIELDS, "more than 8 tokenizers or fields; use fewer" },
+        { threads > 1024, "--threads is at most 1024" },
+    };
+
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].broken)
+            return bt_fail(err, BT_ERR_USAGE, "%s", rules[i].text);
     return BT_OK;
 }
 
@@ -629,19 +618,22 @@ static int load_named(struct run *run, const char *given, struct bt_err *err)
     for (int t = 0; t < run->count - 1; t++)
         if (strcmp(run->named[t].name, n->name) == 0)
             return bt_fail(err, BT_ERR_USAGE, "--tokenizer %s is given twice; names have to differ", n->name);
-    return bt_tokenizer_load(&n->tok, equals + 1, err);
-}
-
-static enum bt_tokenizer_kind trained_kind(void)
-{
-    return *train == 'b' ? BT_TOKENIZER_OPT : *train == 'u' ? BT_TOKENIZER_T5 : BT_TOKENIZER_BERT;
+    int rc = bt_tokenizer_load(&n->tok, equals + 1, err);
+    if (!rc && no_specials)
+        bt_tokenizer_literal(n->tok);
+    if (!rc && text_mode)
+        rc = bt_encoder_new(&n->encoder, n->tok, (int)threads, err);
+    return rc;
 }
 
 static int set_up(struct run *run, struct bt_err *err)
 {
     int rc = check_options(err);
 
-    run->max_len = max_len ? max_len : text_mode ? 0 : RECORD_MAX_LEN;
+    if (!threads)
+        threads = sysconf(_SC_NPROCESSORS_ONLN) > 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
+    run->place = strcmp(input, "-") ? input : "stdin";
+    run->max_len = max_len || text_mode ? max_len : RECORD_MAX_LEN;
     if (bt_prompt_asks(prompt))
         run->fields[run->field_count++] = "text";
     for (size_t i = 0; i < fields.count && !bt_prompt_asks(prompt); i++)
@@ -652,8 +644,9 @@ static int set_up(struct run *run, struct bt_err *err)
     }
     for (size_t i = 0; i < tokenizers.count && !rc && !train; i++)
         rc = load_named(run, tokenizers.items[i], err);
+    run->trainer = train ? bt_trainer(train) : NULL;
     if (!rc && train)
-        rc = bt_corpus_init(&run->corpus, trained_kind(), err);
+        rc = bt_corpus_init(&run->corpus, run->trainer->words, err);
     return rc;
 }
 
@@ -666,6 +659,7 @@ static void tear_down(struct run *run)
         free(n->prompt_key);
         for (int f = 0; f < MAX_FIELDS; f++)
             free(n->keys[f]);
+        bt_encoder_free(n->encoder);
         bt_tokenizer_free(n->tok);
     }
     bt_ids_free(&run->ids);

@@ -40,6 +40,8 @@ struct bt_value bt_value_at(struct bt_value array, size_t i);
 struct bt_value bt_value_member(struct bt_value map, const char *key);
 struct bt_value bt_value_pair(struct bt_value map, size_t i, struct bt_value *key);
 bool bt_value_is(struct bt_value v, const char *text); /* a string equal to text */
+/* The commonest string of a list, the first of equals (BT_ABSENT without any); what is no list stands for itself. */
+int bt_value_commonest(struct bt_value list, struct bt_value *commonest, struct bt_err *err);
 size_t bt_record_field_count(const struct bt_record *rec);
 struct bt_value bt_record_field(const struct bt_record *rec, size_t i, struct bt_value *key);
 

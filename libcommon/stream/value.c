@@ -1,6 +1,8 @@
 /* Values: looking into a record. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/base/mem.h"
 #include "libcommon/stream/record_private.h"
 
 struct bt_value bt_value_of(const msgpack_object *o)
@@ -225,5 +227,48 @@ int bt_record_need_int(const struct bt_record *rec, const char *key, int64_t *va
     if (v.kind != BT_INT)
         return needs(err, key, "a whole number", v);
     *value = v.integer;
+    return BT_OK;
+}
+
+struct text {
+    struct bt_value value;
+    size_t index;
+};
+
+static int by_text(const void *x, const void *y)
+{
+    const struct text *a = x, *b = y;
+    int order = memcmp(a->value.data, b->value.data, a->value.size < b->value.size ? a->value.size : b->value.size);
+
+    if (order == 0)
+        order = (a->value.size > b->value.size) - (a->value.size < b->value.size);
+    return order ? order : (a->index > b->index) - (a->index < b->index);
+}
+
+int bt_value_commonest(struct bt_value list, struct bt_value *commonest, struct bt_err *err)
+{
+    size_t count = 0, most = 0, first = 0;
+
+    *commonest = list.kind == BT_ARRAY ? absent : list;
+    if (list.kind != BT_ARRAY || list.size == 0)
+        return BT_OK;
+    struct text *texts = bt_alloc(list.size, sizeof *texts, err);
+    if (!texts)
+        return BT_ERR_MEMORY;
+    for (size_t i = 0; i < list.size; i++) {
+        texts[count] = (struct text){ bt_value_at(list, i), i };
+        count += texts[count].value.kind == BT_STR;
+    }
+    qsort(texts, count, sizeof *texts, by_text);
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && bt_value_same(texts[from].value, texts[to].value);)
+            to++;
+        if (to - from > most || (to - from == most && texts[from].index < first)) {
+            most = to - from;
+            first = texts[from].index;
+            *commonest = texts[from].value;
+        }
+    }
+    free(texts);
     return BT_OK;
 }

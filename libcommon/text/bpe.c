@@ -80,14 +80,25 @@ int bt_bpe_init(struct bt_bpe *b, const struct bt_vocab *vocab, bool byte_level,
 
 void bt_bpe_free(struct bt_bpe *b)
 {
-    free(b->merges);
-    free(b->slots);
+    if (!b->is_twin) {
+        free(b->merges);
+        free(b->slots);
+    }
     free(b->links);
     free(b->heap);
     free(b->fresh);
     bt_ids_free(&b->symbols);
     bt_piece_cache_free(&b->cache);
     memset(b, 0, sizeof *b);
+}
+
+int bt_bpe_twin(struct bt_bpe *twin, const struct bt_bpe *of, struct bt_err *err)
+{
+    *twin = (struct bt_bpe){ .vocab = of->vocab, .byte_level = of->byte_level, .unk = of->unk, .merges = of->merges,
+                             .merge_count = of->merge_count, .slots = of->slots, .slot_count = of->slot_count,
+                             .is_twin = true };
+    memcpy(twin->byte_id, of->byte_id, sizeof twin->byte_id);
+    return bt_piece_cache_init(&twin->cache, err);
 }
 
 static int symbol_id(const struct bt_bpe *b, const char *text, size_t size, int32_t *id, struct bt_err *err)

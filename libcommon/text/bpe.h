@@ -25,6 +25,7 @@ struct bt_bpe {
     uint64_t merge_count, merges_capacity;
     uint32_t *slots; /* pair to rank + 1 */
     uint64_t slot_count;
+    bool is_twin; /* the tables belong to another */
     struct bt_piece_cache cache;
     struct bt_ids symbols;
     struct bt_bpe_link *links;
@@ -34,6 +35,9 @@ struct bt_bpe {
 
 int bt_bpe_init(struct bt_bpe *b, const struct bt_vocab *vocab, bool byte_level, int32_t unk, struct bt_err *err);
 void bt_bpe_free(struct bt_bpe *b);
+
+/* The same model for another thread: it reads the tables of `of`, which outlives it and takes no more merges. */
+int bt_bpe_twin(struct bt_bpe *twin, const struct bt_bpe *of, struct bt_err *err);
 
 /* The next merge in order of rank. E_TOK_FILE when a symbol or the result is not in the vocabulary, or the pair is there. */
 int bt_bpe_merge_add(struct bt_bpe *b, const char *left, size_t left_size, const char *right, size_t right_size,

@@ -176,3 +176,13 @@ int bt_clean_question(struct bt_buf *out, const char *text, size_t size, int64_t
     shorten(out, start + first_words(s, n, max_words));
     return BT_OK;
 }
+
+int bt_clean(struct bt_buf *out, enum bt_clean how, const char *text, size_t size, struct bt_err *err)
+{
+    if (how == BT_CLEAN_CAPTION)
+        return bt_clean_caption(out, text, size, NULL, BT_CLEAN_MAX_WORDS, err);
+    if (how == BT_CLEAN_QUESTION)
+        return bt_clean_question(out, text, size, BT_CLEAN_MAX_WORDS, err);
+    int rc = bt_utf8_check(text, size, err);
+    return rc ? rc : bt_buf_add(out, text, size, err);
+}

@@ -8,6 +8,11 @@
 
 #define BT_CLEAN_MAX_WORDS 50 /* the published limit of both */
 
+enum bt_clean { BT_CLEAN_NONE, BT_CLEAN_CAPTION, BT_CLEAN_QUESTION };
+
+/* Appends the text to out, cleaned as `how` says within BT_CLEAN_MAX_WORDS; not cleaned, it must be UTF-8 all the same. */
+int bt_clean(struct bt_buf *out, enum bt_clean how, const char *text, size_t size, struct bt_err *err);
+
 /* Appends the cleaned text to out: lower case, ten punctuation characters to spaces, runs of white space to one space,
  * stripped, at most max_words words between single spaces; `prompt` (NUL-terminated, may be NULL) goes in front as it
  * stands. E_UTF8 with the byte offset when text is not UTF-8, E_MEMORY. */

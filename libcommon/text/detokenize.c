@@ -217,3 +217,58 @@ int bt_tokenizer_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint
         clean_up(out, start);
     return rc;
 }
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* As part of a line: a line break in the text is written \n. */
+static int add_to_line(struct bt_buf *out, const char *text, size_t size, struct bt_err *err)
+{
+    const char *end = text + size, *stop;
+    int rc = BT_OK;
+
+    while (!rc && size && (stop = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+        rc = bt_buf_add(out, text, (size_t)(stop - text), err);
+        if (!rc)
+            rc = bt_buf_add(out, "\\n", 2, err);
+        text = stop + 1;
+    }
+    return rc || text == end ? rc : bt_buf_add(out, text, (size_t)(end - text), err);
+}
+
+int bt_tokenizer_decode_line(const struct bt_tokenizer *tok, const int32_t *ids, uint64_t count, bool skip_specials,
+                             struct bt_buf *out, struct bt_err *err)
+{
+    struct bt_buf text = { 0 };
+    int rc = bt_tokenizer_decode(tok, ids, count, skip_specials, &text, err);
+    uint64_t from = 0, to = text.size;
+
+    while (from < to && is_blank(text.data[from]))
+        from++;
+    while (to > from && is_blank(text.data[to - 1]))
+        to--;
+    if (!rc && from < to)
+        rc = add_to_line(out, text.data + from, to - from, err);
+    bt_buf_free(&text);
+    return rc;
+}
+
+int bt_tokenizer_explain(const struct bt_tokenizer *tok, const char *name, const int32_t *ids, uint64_t count,
+                         struct bt_buf *out, struct bt_err *err)
+{
+    int rc = BT_OK;
+
+    for (uint64_t i = 0; i < count && !rc; i++) {
+        size_t size = 0;
+        const char *text = bt_vocab_text(&tok->vocab, ids[i], &size);
+
+        rc = bt_buf_printf(out, err, "%s\t%d\t", name, ids[i]);
+        if (!rc && text)
+            rc = add_to_line(out, text, size, err);
+        if (!rc)
+            rc = bt_buf_add(out, "\n", 1, err);
+    }
+    return rc;
+}

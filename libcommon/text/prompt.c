@@ -23,6 +23,14 @@ bool bt_prompt_asks(const char *prompt)
     return prompt && place_of(prompt, &size) != NULL;
 }
 
+int bt_prompt_before(struct bt_buf *out, const char *prompt, enum bt_clean how, const char *text, size_t size,
+                     struct bt_err *err)
+{
+    int rc = prompt ? bt_buf_add(out, prompt, strlen(prompt), err) : BT_OK;
+
+    return rc ? rc : bt_clean(out, how, text, size, err);
+}
+
 int bt_prompt_fill(struct bt_buf *out, const char *prompt, const char *question, size_t size, struct bt_err *err)
 {
     size_t place_size = 0;
@@ -32,6 +40,18 @@ int bt_prompt_fill(struct bt_buf *out, const char *prompt, const char *question,
     if (!rc)
         rc = bt_buf_add(out, question, size, err);
     return rc ? rc : bt_buf_add(out, behind, strlen(behind), err);
+}
+
+int bt_prompt_ask(struct bt_buf *out, const char *prompt, enum bt_clean how, const char *question, size_t size,
+                  struct bt_err *err)
+{
+    struct bt_buf cleaned = { 0 };
+    int rc = bt_clean(&cleaned, how, question, size, err);
+
+    if (!rc)
+        rc = bt_prompt_fill(out, prompt, cleaned.data, cleaned.size, err);
+    bt_buf_free(&cleaned);
+    return rc;
 }
 
 int bt_prompt_length(struct bt_tokenizer *tok, const char *prompt, size_t size, uint64_t encoded, int64_t *length,

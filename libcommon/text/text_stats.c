@@ -18,11 +18,6 @@ void bt_text_stats_add(struct bt_text_stats *s, const struct bt_tokenizer *tok, 
         s->unknown += ids->data[i] == unk;
 }
 
-int bt_text_stats_head(struct bt_buf *out, struct bt_err *err)
-{
-    return bt_buf_printf(out, err, "tokenizer\ttexts\tids\tshortest\tmedian\tp95\tlongest\tcut\tunknown\n");
-}
-
 /* The length that this share of the texts does not exceed. */
 static uint64_t length_at(const struct bt_text_stats *s, double share)
 {
@@ -41,6 +36,12 @@ static double share_of(uint64_t part, uint64_t whole)
 
 int bt_text_stats_row(const struct bt_text_stats *s, const char *name, struct bt_buf *out, struct bt_err *err)
 {
+    int rc = BT_OK;
+
+    if (out->size == 0)
+        rc = bt_buf_printf(out, err, "tokenizer\ttexts\tids\tshortest\tmedian\tp95\tlongest\tcut\tunknown\n");
+    if (rc)
+        return rc;
     return bt_buf_printf(out, err, "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
                          "\t%.4f\t%.4f\n", name, s->texts, s->ids, s->shortest, length_at(s, 0.5), length_at(s, 0.95),
                          s->longest, share_of(s->cut, s->texts), share_of(s->unknown, s->ids));

@@ -32,15 +32,44 @@ void bt_tokenizer_free(struct bt_tokenizer *tok)
     bt_wordpiece_free(&tok->wordpiece);
     bt_bpe_free(&tok->bpe);
     bt_unigram_free(&tok->unigram);
-    bt_vocab_free(&tok->vocab);
-    bt_vocab_free(&tok->specials);
+    if (!tok->is_twin) {
+        bt_vocab_free(&tok->vocab);
+        bt_vocab_free(&tok->specials);
+    }
     free(tok);
+}
+
+int bt_tokenizer_twin(struct bt_tokenizer **out, const struct bt_tokenizer *of, struct bt_err *err)
+{
+    struct bt_tokenizer *tok = bt_alloc(1, sizeof *tok, err);
+    int rc;
+
+    if (!tok)
+        return BT_ERR_MEMORY;
+    *tok = *of;
+    tok->is_twin = true;
+    memset(&tok->wordpiece, 0, sizeof tok->wordpiece);
+    memset(&tok->bpe, 0, sizeof tok->bpe);
+    memset(&tok->unigram, 0, sizeof tok->unigram);
+    if (of->kind == BT_TOKENIZER_BERT)
+        rc = bt_wordpiece_init(&tok->wordpiece, &of->vocab, of->wordpiece.unk, (size_t)of->max_chars, err);
+    else if (of->kind == BT_TOKENIZER_T5)
+        rc = bt_unigram_twin(&tok->unigram, &of->unigram, err);
+    else
+        rc = bt_bpe_twin(&tok->bpe, &of->bpe, err);
+    if (rc)
+        bt_tokenizer_free(tok);
+    else
+        *out = tok;
+    return rc;
 }
 
 int bt_tokenizer_special_add(struct bt_tokenizer *tok, const char *text, size_t size, int32_t id, struct bt_err *err)
 {
     if (size > 0 && bt_vocab_find(&tok->specials, text, size) == id)
         return BT_OK;
+    if (size > BT_SPECIAL_MAX)
+        return bt_fail(err, BT_ERR_LIMIT, "special token %d has %zu bytes; at most %d are read", id, size, BT_SPECIAL_MAX);
     int rc = bt_vocab_add(&tok->specials, text, size, id, err);
     if (!rc)
         tok->special_start[(uint8_t)text[0]] = true;
@@ -183,6 +212,11 @@ const char *bt_tokenizer_hash(const struct bt_tokenizer *tok)
     return tok->hash;
 }
 
+void bt_tokenizer_literal(struct bt_tokenizer *tok)
+{
+    tok->literal = true;
+}
+
 static int encode_segment(struct bt_tokenizer *tok, const char *text, size_t size, struct bt_ids *ids,
                           struct bt_err *err)
 {
@@ -204,11 +238,13 @@ int bt_tokenizer_encode(struct bt_tokenizer *tok, const char *text, size_t size,
     text = size ? text : ""; /* no text at all may come as NULL */
     if (!rc)
         rc = bt_ids_add(ids, tok->before, before, err);
-    for (size_t i = 0; i < size && !rc;) {
+    for (size_t i = tok->literal ? size : 0; i < size && !rc;) {
         size_t length = 0;
         int32_t id = -1;
 
-        if (tok->special_start[(uint8_t)text[i]])
+        while (i < size && !tok->special_start[(uint8_t)text[i]])
+            i++;
+        if (i < size)
             id = bt_vocab_longest(&tok->specials, BT_VOCAB_ROOT, text + i, size - i, &length);
         if (id < 0) {
             i++;

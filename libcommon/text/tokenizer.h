@@ -35,6 +35,9 @@ int bt_tokenizer_load_bpe(struct bt_tokenizer **tok, const char *vocab_path, con
                           struct bt_err *err);
 void bt_tokenizer_free(struct bt_tokenizer *tok);
 
+/* The same tokenizer for another thread: it reads what tok has loaded, and tok outlives it. The caller frees *twin. */
+int bt_tokenizer_twin(struct bt_tokenizer **twin, const struct bt_tokenizer *tok, struct bt_err *err);
+
 enum bt_tokenizer_kind { BT_TOKENIZER_BERT, BT_TOKENIZER_OPT, BT_TOKENIZER_T5 };
 enum bt_tokenizer_kind bt_tokenizer_kind(const struct bt_tokenizer *tok);
 
@@ -55,6 +58,9 @@ int bt_tokenizer_marks_behind(const struct bt_tokenizer *tok);
  * file that holds the same. Lives as long as tok. */
 const char *bt_tokenizer_hash(const struct bt_tokenizer *tok);
 
+/* From now on special tokens written in a text are text like any other: for text by strangers. */
+void bt_tokenizer_literal(struct bt_tokenizer *tok);
+
 /* Sets ids to the ids of text, `specials`: with the template's marks around them. max_len > 0 cuts the text's ids on the
  * right so that all fit, the marks stay (a caption may lose its newline, as published); ids->whole says how many there were.
  * Special tokens written in the text become their ids. E_UTF8 with the byte offset, E_INPUT (a vocabulary that cannot write
@@ -66,6 +72,14 @@ int bt_tokenizer_encode(struct bt_tokenizer *tok, const char *text, size_t size,
  * not UTF-8 become U+FFFD, and spaces before punctuation go, as in the reference (tokenizers.md 2.4, 2.5). */
 int bt_tokenizer_decode(const struct bt_tokenizer *tok, const int32_t *ids, uint64_t count, bool skip_specials,
                         struct bt_buf *out, struct bt_err *err);
+
+/* The same as one line: white space stripped from both ends as the reference's callers do, line breaks inside written \n. */
+int bt_tokenizer_decode_line(const struct bt_tokenizer *tok, const int32_t *ids, uint64_t count, bool skip_specials,
+                             struct bt_buf *out, struct bt_err *err);
+
+/* Appends a line for each id: name, the id and its entry as the vocabulary writes it, tabs between. */
+int bt_tokenizer_explain(const struct bt_tokenizer *tok, const char *name, const int32_t *ids, uint64_t count,
+                         struct bt_buf *out, struct bt_err *err);
 
 /* One row of a batch: `width` ids, padded on the right or the left, and 1 where they are real (mask may be NULL).
  * count <= width. */

@@ -67,7 +67,7 @@ static bool next_line(const char **text, const char *end, const char **line, siz
     return true;
 }
 
-static int from_vocab_text(struct bt_tokenizer **out, const char *text, size_t size, struct bt_err *err)
+int bt_tokenizer_from_vocab_text(struct bt_tokenizer **out, const char *text, size_t size, struct bt_err *err)
 {
     struct bt_tokenizer *tok = NULL;
     const char *end = text + size, *line;
@@ -101,7 +101,7 @@ static int merge_line(struct bt_bpe *bpe, const char *line, size_t size, struct 
     return bt_bpe_merge_add(bpe, line, left, space + 1, right, err);
 }
 
-static int merges_text(struct bt_bpe *bpe, const char *text, size_t size, struct bt_err *err)
+int bt_tokenizer_merges_text(struct bt_bpe *bpe, const char *text, size_t size, struct bt_err *err)
 {
     const char *end = text + size, *line;
     size_t length;
@@ -138,7 +138,7 @@ static int opt_setup(struct bt_tokenizer *tok, struct bt_err *err)
     return rc;
 }
 
-static int from_vocab_json(struct bt_tokenizer **out, const json_t *root, struct bt_err *err)
+int bt_tokenizer_from_vocab_json(struct bt_tokenizer **out, const json_t *root, struct bt_err *err)
 {
     struct bt_tokenizer *tok = NULL;
     int rc = bt_tokenizer_new(&tok, BT_TOKENIZER_OPT, err);
@@ -183,7 +183,7 @@ static int load_merges(struct bt_tokenizer *tok, const char *path, struct bt_err
     int rc = bt_file_read(path, FILE_MOST, &text, &size, err);
 
     if (!rc)
-        rc = at_path(merges_text(&tok->bpe, text, size, err), path, err);
+        rc = at_path(bt_tokenizer_merges_text(&tok->bpe, text, size, err), path, err);
     free(text);
     return rc;
 }
@@ -196,7 +196,7 @@ int bt_tokenizer_load_bpe(struct bt_tokenizer **out, const char *vocab_path, con
     int rc = load_json(&root, vocab_path, err);
 
     if (!rc)
-        rc = at_path(from_vocab_json(&tok, root, err), vocab_path, err);
+        rc = at_path(bt_tokenizer_from_vocab_json(&tok, root, err), vocab_path, err);
     json_decref(root);
     if (!rc)
         rc = load_merges(tok, merges_path, err);
@@ -217,7 +217,7 @@ static int load_vocab_text(struct bt_tokenizer **tok, const char *path, struct b
 
     if (!rc) {
         mark = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-        rc = at_path(from_vocab_text(tok, text + mark, size - mark, err), path, err);
+        rc = at_path(bt_tokenizer_from_vocab_text(tok, text + mark, size - mark, err), path, err);
     }
     free(text);
     return rc;

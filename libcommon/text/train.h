@@ -6,7 +6,16 @@
 
 #define BT_TRAIN_BPE_LEAST 260       /* four marks and 256 bytes */
 #define BT_TRAIN_WORDPIECE_LEAST 200 /* marks at their published places, letters and digits */
-#define BT_TRAIN_UNIGRAM_LEAST 16 /* three marks and some characters */
+#define BT_TRAIN_UNIGRAM_LEAST 16    /* three marks and some characters */
+
+/* What can be learnt, by name: from which words, and how. NULL: no such thing. */
+struct bt_trainer {
+    const char *name;
+    enum bt_tokenizer_kind words;
+    int (*learn)(const struct bt_corpus *corpus, int64_t vocab_size, const char *output, bool force, int64_t *made,
+                 struct bt_err *err);
+};
+const struct bt_trainer *bt_trainer(const char *name);
 
 /* Byte-level BPE in OPT's layout: dir/vocab.json and dir/merges.txt. Ids: <s> <pad> </s> <unk>, the bytes in order, then the
  * results of the merges in order. Each merge is the commonest pair of neighbours (at least twice), among equals the one

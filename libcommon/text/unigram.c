@@ -80,10 +80,19 @@ int bt_unigram_init(struct bt_unigram *u, const struct bt_vocab *vocab, double *
     return rc ? rc : bt_piece_cache_init(&u->cache, err);
 }
 
+int bt_unigram_twin(struct bt_unigram *twin, const struct bt_unigram *u, struct bt_err *err)
+{
+    *twin = (struct bt_unigram){ .vocab = u->vocab, .scores = u->scores, .count = u->count, .unk = u->unk,
+                                 .unk_score = u->unk_score, .rules = u->rules, .charsmap = u->charsmap, .is_twin = true };
+    return bt_piece_cache_init(&twin->cache, err);
+}
+
 void bt_unigram_free(struct bt_unigram *u)
 {
-    free(u->scores);
-    bt_charsmap_free(&u->charsmap);
+    if (!u->is_twin) {
+        free(u->scores);
+        bt_charsmap_free(&u->charsmap);
+    }
     bt_piece_cache_free(&u->cache);
     bt_buf_free(&u->normal);
     bt_buf_free(&u->word);

@@ -33,12 +33,15 @@ struct bt_unigram {
     struct bt_buf normal, word;
     struct bt_unigram_step *steps;
     uint64_t steps_capacity;
+    bool is_twin; /* scores and charsmap belong to another */
 };
 
 /* vocab holds the pieces; scores, one each, is taken over even on failure; charsmap is copied. E_TOK_FILE, E_LIMIT (a piece
  * over BT_UNIGRAM_PIECE_MAX), E_MEMORY. */
 int bt_unigram_init(struct bt_unigram *u, const struct bt_vocab *vocab, double *scores_take, int32_t unk,
                     const void *charsmap, size_t charsmap_size, struct bt_unigram_rules rules, struct bt_err *err);
+/* The same model with a cache and scratch memory of its own, for another thread; u outlives it. E_MEMORY. */
+int bt_unigram_twin(struct bt_unigram *twin, const struct bt_unigram *u, struct bt_err *err);
 void bt_unigram_free(struct bt_unigram *u);
 
 /* The value that the published reader of tokenizer.json makes of a score: its digits as one whole number, divided by a power

@@ -122,8 +122,49 @@ setup() {
     [ "${lines[1]}" = $'bert\t3\t9\t2\t3\t3\t7\t0.3333\t0.1111' ]
 }
 
+@test "what each id is" {
+    run --separate-stderr "$tokenize" --text --explain -t bert=bert-mini < <(printf 'cats\xff\ndogs [SEP]\n')
+    [ "$status" = 65 ]
+    run --separate-stderr "$tokenize" --text --explain -t bert=bert-mini -t b=bert-mini/vocab.txt < <(printf 'dogs zoo\n')
+    [ "$output" = "$(printf '%s\t%s\t%s\n' bert 2 '[CLS]' bert 7 dog bert 14 '##s' bert 1 '[UNK]' bert 3 '[SEP]' \
+        b 2 '[CLS]' b 7 dog b 14 '##s' b 1 '[UNK]' b 3 '[SEP]')" ]
+}
+
+# C32: a text of strangers cannot write marks.
+@test "special tokens in a text, as marks and as text" {
+    run --separate-stderr "$tokenize" --text -t bert=bert-mini < <(echo 'a [SEP] dog')
+    [ "$output" = "2 5 3 7 3" ]
+    run --separate-stderr "$tokenize" --text --no-special-in-text -t bert=bert-mini < <(echo 'a [SEP] dog')
+    [ "$output" = "2 5 1 1 1 7 3" ]
+}
+
+# More lines than a batch holds, bad ones among them: the same ids, rejects and counts in the same order for any number of threads.
+@test "threads change nothing" {
+    awk 'BEGIN { for (i = 1; i <= 10000; i++) printf "%s\n", i % 2999 == 0 ? "dog\377" : i % 7 ? "a cat " i : "dogs run and he is not" }' >lines
+    for n in 1 2 3; do
+        "$tokenize" -q --text -j $n -i lines -t b=bert-mini -o ids.$n --rejects r.$n
+        "$tokenize" -q --text -j $n -i lines -t b=bert-mini -o counts.$n --count --max-len 5
+    done
+    cmp ids.1 ids.2 && cmp ids.1 ids.3
+    cmp counts.1 counts.2 && cmp counts.1 counts.3
+    [ "$(wc -l <ids.1)" = 9997 ]
+    [ "$(jq -r '.id // empty' r.2)" = $'line 2999\nline 5998\nline 8997' ]
+    cmp r.1 r.3
+    run "$tokenize" --text -j 2000 -t b=bert-mini </dev/null
+    [ "$status" = 64 ]
+}
+
+# C59: nothing of the user's language gets in.
+@test "any locale" {
+    for locale in C tr_TR.UTF-8 de_DE.UTF-8; do
+        LC_ALL=$locale "$tokenize" -q --text --clean caption -t b=bert-mini < <(echo 'IT İS THE DOG I') | sha256sum
+    done | sort -u >sums
+    [ "$(wc -l <sums)" = 1 ]
+}
+
 @test "usage" {
-    for options in '--text' '--decode --text -t b=bert-mini' '--text -t bert-mini' '--text -t a=bert-mini -t b=bert-mini' \
+    for options in '--explain -t b=bert-mini' '--text --explain --count -t b=bert-mini' \
+         '--text' '--decode --text -t b=bert-mini' '--text -t bert-mini' '--text -t a=bert-mini -t b=bert-mini' \
         '--train bpe --text -o x' '--train bpe --text --vocab-size 300' '--text -f captions -t b=bert-mini' \
         '-t b=bert-mini -t b=bert-mini'; do
         run "$tokenize" $options </dev/null
