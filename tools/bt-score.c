@@ -25,6 +25,7 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('j', "json", &json, "one JSON object instead of the table"),
     BT_OPT_COUNT('w', "worst", &worst_count, "N", "also show the N worst results"),
     BT_OPT_STRING('p', "per-item", &per_item, "OUT", "write the scores of every item as records"),
+    BT_OPT_READING,
     BT_OPT_FLAG('f', "force", &force, "replace OUT"),
     BT_OPT_OPERANDS(&operands, "FILE", "prediction records or results JSON (stdin)"),
     BT_OPT_END

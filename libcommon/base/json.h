@@ -35,6 +35,7 @@ void bt_json_array_close(struct bt_json_array *array);
  * E_LIMIT. *line lives until the next call and has a NUL behind it. BT_END after the last. "-" is stdin. */
 struct bt_lines;
 int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err);
+void bt_lines_limit(struct bt_lines *lines, size_t bytes); /* of one line; 64 MiB if not called */
 int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struct bt_err *err);
 uint64_t bt_lines_number(const struct bt_lines *lines); /* 1 for the first */
 bool bt_lines_ended(const struct bt_lines *lines);      /* whether the line last returned ended in LF */

@@ -56,6 +56,9 @@ int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struc
     char *begin;
     int rc = find_end(lines, &length, err);
 
+    if (!rc && length > in->limit)
+        rc = bt_fail(err, BT_ERR_LIMIT, "%s:%llu: a line of %zu bytes, at most %zu are read; raise --max-line", in->place,
+                     (unsigned long long)lines->number + 1, length, in->limit);
     if (rc)
         return rc;
     begin = in->data + in->begin;
@@ -68,6 +71,11 @@ int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struc
     *line = begin;
     *size = length;
     return BT_OK;
+}
+
+void bt_lines_limit(struct bt_lines *lines, size_t bytes)
+{
+    lines->in.limit = bytes;
 }
 
 uint64_t bt_lines_number(const struct bt_lines *lines)

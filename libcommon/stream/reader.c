@@ -7,6 +7,7 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/shard/shard.h"
 #include "libcommon/stream/frames.h"
+#include "libcommon/stream/mend.h"
 #include "libcommon/stream/reader_private.h"
 #include "libcommon/stream/stream.h"
 
@@ -14,14 +15,18 @@ const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens =
                        bt_schema_features = { "bt.features", 1 },
                        bt_schema_prediction = { "bt.prediction", 1 }, bt_schema_score = { "bt.score", 1 };
 
+struct bt_reading bt_reading;
+
 enum { PLACE_BYTES = 4200 };
 
 struct bt_reader {
-    struct bt_frames_in *frames; /* one of the two */
+    struct bt_frames_in *frames; /* one of the three */
+    struct bt_mend *mend;
     struct bt_shard_set *set;
     char *paths[1]; /* of bt_reader_open, which borrows none */
     const char *name; /* of the file that the last record came from */
     char *place;      /* formed when it is asked for */
+    char schema[80];  /* of what is mended */
     uint64_t position;
     bool ended;
 };
@@ -40,10 +45,27 @@ bool bt_path_is_set(const char *path)
     return is_set;
 }
 
+static int open_damaged(struct bt_reader *r, const char *const *paths, size_t count,
+                        const struct bt_reader_options *options, struct bt_err *err)
+{
+    int rc = bt_mend_open(&r->mend, paths, count, options, err);
+
+    if (!rc) {
+        struct bt_value schema = bt_record_get(bt_mend_begin(r->mend), "schema");
+
+        r->name = bt_mend_name(r->mend);
+        snprintf(r->schema, sizeof r->schema, "%.*s", (int)schema.size, schema.size ? schema.data : "");
+    }
+    return rc;
+}
+
 static int open_streams(struct bt_reader *r, const char *const *paths, size_t count,
                         const struct bt_reader_options *options, struct bt_err *err)
 {
     enum bt_frame_type type = BT_FRAME_BEGIN;
+
+    if (options && options->salvage)
+        return open_damaged(r, paths, count, options, err);
     struct bt_record *begin = bt_record_new();
     int rc =
         begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
@@ -61,7 +83,8 @@ static int open_streams(struct bt_reader *r, const char *const *paths, size_t co
 static int open_set(struct bt_reader *r, const char *path, const struct bt_reader_options *options,
                     struct bt_err *err)
 {
-    int rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
+    bool allow_partial = bt_reading.allow_partial || (options && options->allow_partial);
+    int rc = bt_shard_set_open(&r->set, path, allow_partial, err);
 
     r->name = path;
     if (rc || !options || !options->schemas)
@@ -140,6 +163,7 @@ void bt_reader_close(struct bt_reader *r)
     if (!r)
         return;
     bt_frames_in_close(r->frames);
+    bt_mend_close(r->mend);
     bt_shard_set_close(r->set);
     free(r->paths[0]);
     free(r->place);
@@ -169,12 +193,14 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         return BT_END;
     if (r->frames)
         rc = next_of_stream(r, rec, err);
+    else if (r->mend)
+        rc = bt_mend_next(r->mend, rec, err);
     else
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
                                                       : BT_END;
     r->ended = rc == BT_END;
-    if (!rc && r->frames)
-        r->name = bt_frames_in_name(r->frames);
+    if (!rc && !r->set)
+        r->name = r->frames ? bt_frames_in_name(r->frames) : bt_mend_name(r->mend);
     r->position += !rc;
     return rc;
 }
@@ -200,12 +226,24 @@ const char *bt_reader_place(const struct bt_reader *r)
 
 const char *bt_reader_schema(const struct bt_reader *r)
 {
-    return r->set ? bt_shard_set_schema(r->set) : bt_frames_in_schema(r->frames);
+    return r->set ? bt_shard_set_schema(r->set) : r->mend ? r->schema : bt_frames_in_schema(r->frames);
 }
 
 struct bt_value bt_reader_header(const struct bt_reader *r, const char *key)
 {
-    return r->set ? bt_shard_set_header(r->set, key) : bt_record_get(bt_frames_in_begin(r->frames), key);
+    if (r->set)
+        return bt_shard_set_header(r->set, key);
+    return bt_record_get(r->mend ? bt_mend_begin(r->mend) : bt_frames_in_begin(r->frames), key);
+}
+
+bool bt_reader_is_partial(const struct bt_reader *r)
+{
+    return (r->frames && bt_frames_in_is_partial(r->frames)) || (r->mend && bt_mend_is_partial(r->mend));
+}
+
+uint64_t bt_reader_lost(const struct bt_reader *r)
+{
+    return r->mend ? bt_mend_lost(r->mend) : 0;
 }
 
 struct bt_value bt_reader_must(const struct bt_reader *r, const char *key)
