@@ -14,10 +14,9 @@
 #define NO_NUMBER ((int64_t)-1)
 
 static const char *output = "-", *to = "bt", *from = "bt", *bin = "base64", *prov = "yes",
-                  *schema_name = "bt.sample/1";
-static const char *fields, *field, *expect_sha256, *stage;
-static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER, per_shard, max_shard, max_record;
-static bool count_only, check_only, raw, repair, allow_partial, break_lock, force;
+                  *fields, *field, *expect_sha256, *schema_name, *stage;
+static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER, per_shard, max_shard, max_line;
+static bool count_only, check_only, raw, repair, break_lock, force;
 static struct bt_list inputs;
 
 static const struct bt_option options[] = {
@@ -37,14 +36,14 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "expect-sha256", &expect_sha256, "HASH",
                   "with --from=json: fail unless the file has this sha256"),
     BT_OPT_STRING(0, "schema", &schema_name, "NAME/MAJOR",
-                  "with --from=json: kind of records when no begin line tells"),
+                  "kind of records with --from=json, if not bt.sample/1, or --repair, when no begin tells"),
     BT_OPT_FLAG(0, "repair", &repair, "keep the records that damage has left, as a partial stream or set"),
-    BT_OPT_FLAG(0, "allow-partial", &allow_partial, "read what says that it is not complete"),
     BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "records per shard of a set; 10000 if not given"),
     BT_OPT_COUNT(0, "max-shard", &max_shard, "BYTES", "largest shard to write; 64G if not given"),
     BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
     BT_OPT_STRING(0, "stage", &stage, "DIR", "read shards from a checked copy there, made if need be"),
-    BT_OPT_COUNT(0, "max-record", &max_record, "BYTES", "largest record to read; 64M if not given"),
+    BT_OPT_READING,
+    BT_OPT_COUNT(0, "max-line", &max_line, "BYTES", "with --from=json: longest line; 64M if not given"),
     BT_OPT_CHOICE(0, "prov", &prov, "yes|none", "write where the records come from, or not"),
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&inputs, "FILE", "streams, or sets of shards; standard input if none"),
@@ -55,10 +54,7 @@ static const char *const standard_input[] = { "-" };
 
 static struct bt_reader_options reader_options(void)
 {
-    return (struct bt_reader_options){ .allow_partial = allow_partial,
-                                       .salvage = repair,
-                                       .stage = stage,
-                                       .max_record = (uint64_t)max_record };
+    return (struct bt_reader_options){ .salvage = repair, .kind = schema_name, .stage = stage };
 }
 
 /* ---- reading all inputs ---- */
@@ -68,8 +64,14 @@ struct source {
     size_t next;
     struct bt_reader *reader;
     unsigned opened; /* readers so far */
-    uint64_t position, lost;
+    uint64_t position;
+    bool partial; /* one of the readers before was */
 };
+
+static bool is_partial(const struct source *s)
+{
+    return s->partial || (s->reader && bt_reader_is_partial(s->reader));
+}
 
 static int open_next(struct source *s, struct bt_err *err)
 {
@@ -83,7 +85,7 @@ static int open_next(struct source *s, struct bt_err *err)
         count++;
     s->next += count;
     s->opened++;
-    s->lost += s->reader ? bt_reader_lost(s->reader) : 0;
+    s->partial = is_partial(s);
     bt_reader_close(s->reader);
     s->reader = NULL;
     return bt_reader_open_all(&s->reader, inputs.items + first, count, &o, err);
@@ -262,8 +264,8 @@ static int export_json(struct bt_err *err)
 static int import_json(struct bt_err *err)
 {
     struct bt_twin_import job = {
-        inputs.items[0], output, schema_name, force, expect == NO_NUMBER ? UINT64_MAX : (uint64_t)expect,
-        expect_sha256
+        inputs.items[0], output, schema_name ? schema_name : "bt.sample/1", force, expect == NO_NUMBER ? UINT64_MAX : (uint64_t)expect,
+        expect_sha256, (uint64_t)max_line
     };
     size_t n = strlen(output);
 
@@ -341,29 +343,18 @@ static int open_writer(struct bt_writer **w, const struct bt_reader *reader, str
     return rc;
 }
 
-static bool is_damage(int rc)
-{
-    return rc && rc != BT_END && bt_exit_status(rc) == 65;
-}
-
 static int join(struct bt_err *err)
 {
     struct source s = { 0 };
     struct bt_record *rec = bt_record_new();
     struct bt_writer *w = NULL;
-    struct bt_err why = { 0 };
     unsigned joined = 1;
     int rc = rec ? open_next(&s, err) : no_memory(err);
 
     if (!rc)
         rc = open_writer(&w, s.reader, err);
     while (!rc) {
-        rc = next_record(&s, rec, repair ? &why : err);
-        if (is_damage(rc) && repair) {
-            bt_warn("%s; kept the %llu records before it", why.text, (unsigned long long)s.position);
-            bt_writer_partial(w);
-            rc = BT_END;
-        }
+        rc = next_record(&s, rec, err);
         if (!rc && s.opened != joined)
             rc = bt_writer_joins(w, s.reader, err);
         joined = s.opened;
@@ -372,12 +363,10 @@ static int join(struct bt_err *err)
         if (!rc)
             rc = bt_writer_put(w, rec, err);
     }
-    if (rc == BT_END && repair && s.lost + bt_reader_lost(s.reader) > 0)
-        bt_writer_partial(w);
     if (rc == BT_END)
-        rc = repair ? BT_OK : check_number(&s, err);
-    else if (repair && !err->status)
-        rc = bt_fail(err, rc, "%s", why.text);
+        rc = check_number(&s, err);
+    if (!rc && is_partial(&s))
+        bt_writer_partial(w);
     if (!rc)
         rc = bt_writer_finish(w, err);
     else if (w)

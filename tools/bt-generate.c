@@ -44,6 +44,7 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('l', "lines", &lines, "print id<TAB>text lines instead of records"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of records that could not be used, JSON lines"),
     BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of records, or this count if 1 or more"),
+    BT_OPT_READING,
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&pictures, "PICTURE", "JPEG or PNG files to look at"),
     BT_OPT_END

@@ -3,6 +3,7 @@
 
 #include "libcommon/base/tool.h"
 #include "libcommon/metrics/score.h"
+#include "libcommon/stream/stream.h"
 
 static const char *command = "caption", *duplicates;
 static int64_t seed = 1;
@@ -39,6 +40,7 @@ static const struct bt_option options[] = {
     BT_OPT_STRING('p', "per-item", &o.per_item, "OUT", "write the scores of every item as records"),
     BT_OPT_STRING('s', "submission", &o.submission, "OUT",
                   "do not score: check the results and write them for a server"),
+    BT_OPT_READING,
     BT_OPT_FLAG('f', "force", &o.force, "replace OUT"),
     BT_OPT_OPERANDS(&operands, "FILE", "prediction records, results JSON or score matrices (stdin)"),
     BT_OPT_END

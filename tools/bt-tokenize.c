@@ -19,12 +19,8 @@
 #include "libcommon/text/train.h"
 #include "libcommon/text/unicode.h"
 
-enum {
-    MAX_TOKENIZERS = 8,
-    MAX_FIELDS = 8,
-    RECORD_MAX_LEN = 32, /* the published length of captions and questions */
-    FLUSH_BYTES = 1 << 16
-};
+enum { MAX_TOKENIZERS = 8, MAX_FIELDS = 8, FLUSH_BYTES = 1 << 16 };
+enum { RECORD_MAX_LEN = 32 }; /* the published length of captions and questions */
 
 static const char *input = "-", *output = "-", *clean, *newline = "auto", *prompt, *answer_field = "answers", *train,
                   *rejects;
@@ -54,6 +50,7 @@ static const struct bt_option options[] = {
     BT_OPT_COUNT(0, "vocab-size", &vocab_size, "N", "entries of the vocabulary to learn"),
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of texts that were left out, JSON lines"),
     BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of inputs, or count if 1 or more"),
+    BT_OPT_READING,
     BT_OPT_FLAG(0, "force", &force, "replace the output"),
     BT_OPT_END
 };
@@ -509,10 +506,9 @@ static int run_records(struct run *run, struct bt_err *err)
     struct bt_reader *reader = NULL;
     struct bt_writer *writer = NULL;
     struct bt_record *rec = bt_record_new();
-    bool writes = !count_mode && !train;
     int rc = rec ? bt_reader_open(&reader, input, NULL, err) : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 
-    if (!rc && writes)
+    if (!rc && !count_mode && !train)
         rc = open_writer(run, &writer, reader, err);
     while (!rc && (rc = stopped(err)) == BT_OK && (rc = bt_reader_next(reader, rec, err)) == BT_OK) {
         if (!writer || run->inputs >= bt_writer_resume_at(writer))
@@ -522,6 +518,8 @@ static int run_records(struct run *run, struct bt_err *err)
         run->inputs++;
         bt_progress_update(&run->progress, run->inputs, NULL);
     }
+    if (rc == BT_END && writer && bt_reader_is_partial(reader))
+        bt_writer_partial(writer);
     if (rc == BT_END)
         rc = writer ? bt_writer_finish(writer, err) : BT_OK;
     bt_record_free(rec);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libcommon/base/tool.h"
+#include "libcommon/stream/stream.h"
 #include "libcommon/train/trainer.h"
 
 static const char *stage, *model, *recipe_file, *labels, *output, *resume = "auto", *device = "cpu";
@@ -25,6 +26,7 @@ static const struct bt_option options[] = {
     BT_OPT_COUNT(0, "stop-after", &stop_after, "STEPS", "save and leave with status 75 after this many steps"),
     BT_OPT_CHOICE(0, "device", &device, "cpu", "where to compute"),
     BT_OPT_COUNT('t', "threads", &threads, "N", "threads of the CPU (default: all)"),
+    BT_OPT_FLAG(0, "allow-partial", &bt_reading.allow_partial, "train on sets that are not complete"),
     BT_OPT_FLAG(0, "profile", &profile, "say at the end where the time went"),
     BT_OPT_FLAG(0, "print-recipe", &print_recipe, "print the effective recipe as JSON and do nothing"),
     BT_OPT_END

@@ -64,6 +64,7 @@ int bt_json_array_next_flat(struct bt_json_array *array, struct bt_json_flat *fl
  * E_LIMIT. *line lives until the next call and has a NUL behind it. BT_END after the last. "-" is stdin. */
 struct bt_lines;
 int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err);
+void bt_lines_limit(struct bt_lines *lines, size_t bytes); /* of one line; 64 MiB if not called */
 int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struct bt_err *err);
 void bt_lines_delimit(struct bt_lines *lines, char delimiter); /* in place of LF; CR then stays */
 uint64_t bt_lines_number(const struct bt_lines *lines); /* 1 for the first */

@@ -58,6 +58,9 @@ int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struc
     char *begin;
     int rc = find_end(lines, &length, err);
 
+    if (!rc && length > in->limit)
+        rc = bt_fail(err, BT_ERR_LIMIT, "%s:%llu: a line of %zu bytes, at most %zu are read; raise --max-line", in->place,
+                     (unsigned long long)lines->number + 1, length, in->limit);
     if (rc)
         return rc;
     begin = in->data + in->begin;
@@ -75,6 +78,11 @@ int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struc
 void bt_lines_delimit(struct bt_lines *lines, char delimiter)
 {
     lines->delimiter = delimiter;
+}
+
+void bt_lines_limit(struct bt_lines *lines, size_t bytes)
+{
+    lines->in.limit = bytes;
 }
 
 uint64_t bt_lines_number(const struct bt_lines *lines)

@@ -28,7 +28,7 @@ int bt_window_open(struct bt_window *w, const char *path, struct bt_err *err)
     size_t skip = 0;
     int rc;
 
-    *w = (struct bt_window){ .capacity = FIRST_BYTES };
+    *w = (struct bt_window){ .capacity = FIRST_BYTES, .limit = BT_WINDOW_MAX };
     w->place = strdup(bt_input_name(path));
     w->data = malloc(w->capacity);
     if (!w->place || !w->data)
@@ -57,10 +57,10 @@ static int make_room(struct bt_window *w, struct bt_err *err)
     w->end = waiting;
     if (w->end + 1 < w->capacity)
         return BT_OK;
-    if (w->end > BT_WINDOW_MAX)
-        return bt_fail(err, BT_ERR_LIMIT, "%s: a line or value of more than 64 MiB; split it", w->place);
+    if (w->end > w->limit)
+        return bt_fail(err, BT_ERR_LIMIT, "%s: a line or value of more than %zu bytes; split it", w->place, w->limit);
     /* in the end one byte over the limit, and the NUL */
-    capacity = w->capacity < BT_WINDOW_MAX / 2 ? w->capacity * 2 : BT_WINDOW_MAX + 2;
+    capacity = w->capacity < w->limit / 2 ? w->capacity * 2 : w->limit + 2;
     larger = realloc(w->data, capacity);
     if (!larger)
         return bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", w->place);

@@ -15,6 +15,7 @@ struct bt_window {
     struct bt_unpack *bytes;
     char *place, *data;
     size_t begin, end, capacity;
+    size_t limit; /* of bytes that wait; 64 MiB, and may be set once it is open */
     bool at_end; /* the file has no more */
 };
 
@@ -22,7 +23,7 @@ struct bt_window {
  * failure. */
 int bt_window_open(struct bt_window *w, const char *path, struct bt_err *err);
 /* Reads more behind `end`, which may move everything to the front: keep offsets from `begin`, no pointers.
- * BT_END when there is no more; E_LIMIT when more than 64 MiB wait to be consumed. */
+ * BT_END when there is no more; E_LIMIT when more than `limit` bytes wait to be consumed. */
 int bt_window_more(struct bt_window *w, struct bt_err *err);
 void bt_window_close(struct bt_window *w);
 

@@ -186,6 +186,8 @@ int bt_flow_finish(struct bt_flow *f, struct bt_err *err)
     if (f->rejected && f->in)
         bt_warn("%s: %" PRIu64 " of %" PRIu64 " records rejected%s", input_name(f), f->rejected, f->taken,
                 f->o->rejects ? "" : "; --rejects FILE says which and why");
+    if (f->out && f->in && bt_reader_is_partial(f->in))
+        bt_writer_partial(f->out);
     if (f->out)
         return bt_writer_finish(f->out, err);
     rc = bt_reject_log_finish(f->log, input_name(f), f->taken, err);

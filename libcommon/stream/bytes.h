@@ -21,7 +21,9 @@ static inline bool bt_expands_too_far(uint64_t expanded, uint64_t packed)
 /* Segments one behind another, each plain or compressed, told apart by their first bytes. Several files read
  * as one, but none may end within a segment; `paths` must outlive the source. "-" is stdin. */
 struct bt_source;
-int bt_source_open(struct bt_source **source, const char *const *paths, size_t count, struct bt_err *err);
+/* With `salvage` damage is stepped over, and told by bt_source_damage, not an error. */
+int bt_source_open(struct bt_source **source, const char *const *paths, size_t count, bool salvage,
+                   struct bt_err *err);
 /* Fills buf; *got is less than size only at the end of the input. An input that ends within a zstd frame is
  * E_BT_TRUNC. */
 int bt_source_read(struct bt_source *source, void *buf, size_t size, size_t *got, struct bt_err *err);
@@ -29,6 +31,7 @@ int bt_source_read(struct bt_source *source, void *buf, size_t size, size_t *got
 void bt_source_segment(struct bt_source *source, bool inside);
 uint64_t bt_source_offset(const struct bt_source *source); /* bytes given out */
 const char *bt_source_name(const struct bt_source *source);
+uint64_t bt_source_damage(const struct bt_source *source); /* places that were stepped over */
 void bt_source_close(struct bt_source *source);
 
 /* A file in the making, "-" for stdout; compressed when the name ends in ".zst". */

@@ -30,6 +30,7 @@ int bt_frames_in_aborted(const struct bt_frames_in *in, const struct bt_record *
 uint64_t bt_frames_in_count(const struct bt_frames_in *in); /* records so far, over all segments */
 const struct bt_record *bt_frames_in_begin(const struct bt_frames_in *in); /* of the current segment */
 const char *bt_frames_in_schema(const struct bt_frames_in *in);
+bool bt_frames_in_is_partial(const struct bt_frames_in *in); /* a segment says so, or some are missing at the end */
 const char *bt_frames_in_name(const struct bt_frames_in *in);
 void bt_frames_in_close(struct bt_frames_in *in);
 

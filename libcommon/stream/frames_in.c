@@ -23,7 +23,7 @@ struct bt_frames_in {
     struct bt_record *begin, *first, *last; /* first: begin of the first segment; last: an end record */
     char schema[80];
 
-    bool inside;
+    bool inside, partial;
     uint64_t segments, n, bytes, total;
     struct bt_xxh64_state *sum;
     uint8_t *seen; /* one byte per segment of a job, when they are numbered */
@@ -52,10 +52,11 @@ int bt_frames_in_open(struct bt_frames_in **in, const char *const *paths, size_t
 
     if (!f)
         return BT_ERR_MEMORY;
-    f->max_body = BT_MAX_RECORD;
+    f->max_body = bt_reading.max_record ? (uint64_t)bt_reading.max_record : BT_MAX_RECORD;
+    f->allow_partial = bt_reading.allow_partial;
     if (options) {
         f->schemas = options->schemas;
-        f->allow_partial = options->allow_partial;
+        f->allow_partial = f->allow_partial || options->allow_partial;
         if (options->max_record)
             f->max_body = options->max_record;
     }
@@ -67,7 +68,7 @@ int bt_frames_in_open(struct bt_frames_in **in, const char *const *paths, size_t
     if (!f->begin || !f->first || !f->last || !f->sum)
         rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
     if (!rc)
-        rc = bt_source_open(&f->source, paths, count, err);
+        rc = bt_source_open(&f->source, paths, count, false, err);
     if (rc)
         bt_frames_in_close(f);
     else
@@ -97,6 +98,11 @@ uint64_t bt_frames_in_count(const struct bt_frames_in *f)
 const struct bt_record *bt_frames_in_begin(const struct bt_frames_in *f)
 {
     return f->begin;
+}
+
+bool bt_frames_in_is_partial(const struct bt_frames_in *f)
+{
+    return f->partial;
 }
 
 const char *bt_frames_in_schema(const struct bt_frames_in *f)
@@ -171,8 +177,8 @@ static int read_frame(struct bt_frames_in *f, struct bt_err *err)
     size -= 4;
     if (size > f->max_body)
         return bt_fail(err, BT_ERR_LIMIT,
-                       "%s:%llu: record %llu claims %llu bytes, at most %llu are read; the data is "
-                       "damaged, or was written with a larger limit",
+                       "%s:%llu: record %llu claims %llu bytes, at most %llu are read; raise --max-record, "
+                       "if the data is not damaged",
                        bt_source_name(f->source), (unsigned long long)at, (unsigned long long)f->total,
                        (unsigned long long)size, (unsigned long long)f->max_body);
     rc = read_body(f, size, err);
@@ -352,6 +358,7 @@ static int end(struct bt_frames_in *f, struct bt_err *err)
                        "%s:record %llu: the producer was stopped before it was done; rerun it, or "
                        "take what is there with --allow-partial",
                        AT(f));
+    f->partial = f->partial || bt_value_is(status, "partial");
     f->inside = false;
     bt_source_segment(f->source, false);
     return BT_OK;
@@ -380,6 +387,7 @@ static int input_ended(struct bt_frames_in *f, struct bt_err *err)
                        "%s:record %llu: %llu of the job's %llu segments are here; join all of them, "
                        "or take what is there with --allow-partial",
                        AT(f), (unsigned long long)f->seen_count, (unsigned long long)f->seen_of);
+    f->partial = f->partial || f->seen_count < f->seen_of;
     return BT_END;
 }
 

@@ -8,6 +8,7 @@
 #include "libcommon/shard/salvage.h"
 #include "libcommon/shard/shard.h"
 #include "libcommon/stream/frames.h"
+#include "libcommon/stream/mend.h"
 #include "libcommon/stream/reader_private.h"
 #include "libcommon/stream/stream.h"
 
@@ -15,13 +16,16 @@ const struct bt_schema bt_schema_sample = { "bt.sample", 1 }, bt_schema_tokens =
                        bt_schema_features = { "bt.features", 1 },
                        bt_schema_prediction = { "bt.prediction", 1 }, bt_schema_score = { "bt.score", 1 };
 
+struct bt_reading bt_reading;
+
 enum { PLACE_BYTES = 4200 };
 
 struct bt_reader {
-    struct bt_frames_in *frames; /* one of the three */
+    struct bt_frames_in *frames; /* one of the four */
+    struct bt_mend *mend;
     struct bt_shard_set *set;
     struct bt_salvage *salvage;
-    char schema[80]; /* of what is salvaged */
+    char schema[80]; /* of what is mended or salvaged */
     char *paths[1]; /* of bt_reader_open, which borrows none */
     const char *name; /* of the file that the last record came from */
     char *place;      /* formed when it is asked for */
@@ -48,10 +52,27 @@ bool bt_path_is_shards(const char *path)
     return bt_path_is_set(path) || bt_path_is_shard(path);
 }
 
+static int open_damaged(struct bt_reader *r, const char *const *paths, size_t count,
+                        const struct bt_reader_options *options, struct bt_err *err)
+{
+    int rc = bt_mend_open(&r->mend, paths, count, options, err);
+
+    if (!rc) {
+        struct bt_value schema = bt_record_get(bt_mend_begin(r->mend), "schema");
+
+        r->name = bt_mend_name(r->mend);
+        snprintf(r->schema, sizeof r->schema, "%.*s", (int)schema.size, schema.size ? schema.data : "");
+    }
+    return rc;
+}
+
 static int open_streams(struct bt_reader *r, const char *const *paths, size_t count,
                         const struct bt_reader_options *options, struct bt_err *err)
 {
     enum bt_frame_type type = BT_FRAME_BEGIN;
+
+    if (options && options->salvage)
+        return open_damaged(r, paths, count, options, err);
     struct bt_record *begin = bt_record_new();
     int rc =
         begin ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", paths[0]);
@@ -99,7 +120,7 @@ static int open_shards(struct bt_reader *r, const char *path, const struct bt_re
     if (options && options->salvage)
         rc = bt_salvage_open(&r->salvage, path, err);
     else
-        rc = bt_shard_set_open(&r->set, path, options && options->allow_partial, err);
+        rc = bt_shard_set_open(&r->set, path, bt_reading.allow_partial || (options && options->allow_partial), err);
     if (!rc && r->set && options && options->stage)
         rc = bt_shard_set_stage(r->set, options->stage, err);
     if (!rc && r->salvage) {
@@ -171,6 +192,7 @@ void bt_reader_close(struct bt_reader *r)
     if (!r)
         return;
     bt_frames_in_close(r->frames);
+    bt_mend_close(r->mend);
     bt_shard_set_close(r->set);
     bt_salvage_close(r->salvage);
     free(r->paths[0]);
@@ -203,12 +225,14 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         rc = next_of_stream(r, rec, err);
     else if (r->salvage)
         rc = bt_salvage_next(r->salvage, rec, err);
+    else if (r->mend)
+        rc = bt_mend_next(r->mend, rec, err);
     else
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
                                                       : BT_END;
     r->ended = rc == BT_END;
-    if (!rc && r->frames)
-        r->name = bt_frames_in_name(r->frames);
+    if (!rc && !r->set)
+        r->name = r->frames ? bt_frames_in_name(r->frames) : bt_mend_name(r->mend);
     r->position += !rc;
     return rc;
 }
@@ -234,19 +258,29 @@ const char *bt_reader_place(const struct bt_reader *r)
 
 const char *bt_reader_schema(const struct bt_reader *r)
 {
-    return r->set ? bt_shard_set_schema(r->set) : r->salvage ? r->schema : bt_frames_in_schema(r->frames);
+    if (r->set)
+        return bt_shard_set_schema(r->set);
+    return r->frames ? bt_frames_in_schema(r->frames) : r->schema;
 }
 
 struct bt_value bt_reader_header(const struct bt_reader *r, const char *key)
 {
     if (r->salvage)
         return bt_salvage_header(r->salvage, key);
-    return r->set ? bt_shard_set_header(r->set, key) : bt_record_get(bt_frames_in_begin(r->frames), key);
+    if (r->set)
+        return bt_shard_set_header(r->set, key);
+    return bt_record_get(r->mend ? bt_mend_begin(r->mend) : bt_frames_in_begin(r->frames), key);
+}
+
+bool bt_reader_is_partial(const struct bt_reader *r)
+{
+    return (r->frames && bt_frames_in_is_partial(r->frames)) || (r->mend && bt_mend_is_partial(r->mend)) ||
+           (r->salvage && bt_salvage_lost(r->salvage) > 0);
 }
 
 uint64_t bt_reader_lost(const struct bt_reader *r)
 {
-    return r->salvage ? bt_salvage_lost(r->salvage) : 0;
+    return r->mend ? bt_mend_lost(r->mend) : r->salvage ? bt_salvage_lost(r->salvage) : 0;
 }
 
 int bt_reader_verify(struct bt_reader *r, struct bt_err *err)

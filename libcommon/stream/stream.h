@@ -7,6 +7,7 @@
 #define BT_STREAM_STREAM_H
 
 #include "libcommon/base/err.h"
+#include "libcommon/base/tool.h"
 #include "libcommon/stream/record.h"
 
 /* What kind of records: name and major version, as in begin.schema "bt.sample/1". */
@@ -20,12 +21,26 @@ extern const struct bt_schema bt_schema_sample, bt_schema_tokens, bt_schema_feat
 /* ---- reading ---- */
 struct bt_reader;
 
+/* What the user lets this program read: BT_OPT_READING stands in the option table of every tool that reads records, and
+ * each reader keeps to it (formats.md 1.3, 8). 0: the limit that the option's text names. */
+struct bt_reading {
+    bool allow_partial;
+    int64_t max_record, max_window, max_ratio;
+};
+extern struct bt_reading bt_reading;
+#define BT_OPT_READING                                                                                     \
+    BT_OPT_FLAG(0, "allow-partial", &bt_reading.allow_partial, "read what says that it is not complete"),  \
+    BT_OPT_COUNT(0, "max-record", &bt_reading.max_record, "BYTES", "largest record to read; 64M if not given"), \
+    BT_OPT_COUNT(0, "max-window", &bt_reading.max_window, "BYTES", "largest zstd window; 128M if not given"), \
+    BT_OPT_COUNT(0, "max-ratio", &bt_reading.max_ratio, "N", "times that zstd may expand; 2000 if not given")
+
 struct bt_reader_options {
     const struct bt_schema *const *schemas; /* NULL-ended list of kinds accepted; NULL: any */
-    bool allow_partial;
-    bool salvage;        /* of shards, read what damage has left */
+    bool allow_partial;  /* whatever the user says */
+    bool salvage;        /* read what damage has left, and give an account of the rest (on stderr) */
+    const char *kind;    /* with salvage, of a stream whose begin record is lost: "bt.sample/1"; NULL: E_BT_MAGIC */
     const char *stage;   /* a directory on a local disk, from a copy in which shards are read; NULL: none */
-    uint64_t max_record; /* bytes of one frame; 0: 64 MiB */
+    uint64_t max_record; /* bytes of one frame; 0: as the user says */
 };
 /* options may be NULL. Opens and reads up to the first record's begin. */
 int bt_reader_open(struct bt_reader **reader, const char *path, const struct bt_reader_options *options,
@@ -44,6 +59,9 @@ const char *bt_reader_place(const struct bt_reader *reader);
 const char *bt_reader_schema(const struct bt_reader *reader);
 /* A value of begin.must, BT_ABSENT when not there. */
 struct bt_value bt_reader_must(const struct bt_reader *reader, const char *key);
+/* Whether what was read so far is known to be less than all: it says so, segments are missing, damage was met. What is made
+ * of it is partial too (bt_writer_partial). */
+bool bt_reader_is_partial(const struct bt_reader *reader);
 /* Records that are known to be lost so far, with `salvage`. */
 uint64_t bt_reader_lost(const struct bt_reader *reader);
 /* Of shards, what reading all records does not show: the sha256 of the files, index, rejects, totals. */

@@ -175,7 +175,7 @@ static int bytes_of(struct walk *w, uint64_t size, bool is_text, msgpack_object 
 
 static bool same_key(const struct key *a, const struct key *b)
 {
-    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+    return a->size == b->size && a->data[0] == b->data[0] && memcmp(a->data, b->data, a->size) == 0;
 }
 
 static int key_order(const void *a, const void *b)

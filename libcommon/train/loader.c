@@ -1,4 +1,5 @@
 /* The loader: which records make which batch, and the thread that prepares them. */
+#include "libcommon/stream/stream.h"
 #include "libcommon/train/loader.h"
 
 #include <pthread.h>
@@ -85,7 +86,7 @@ static int open_sets(struct bt_loader *l, const struct bt_loader_options *o, str
     if (!l->sets || !l->first)
         rc = err->status;
     for (size_t i = 0; i < o->data_count && !rc; i++) {
-        rc = bt_shard_set_open(&l->sets[i], o->data[i], false, err);
+        rc = bt_shard_set_open(&l->sets[i], o->data[i], bt_reading.allow_partial, err);
         if (rc)
             break;
         l->set_count++;
