@@ -56,7 +56,7 @@ refused() {
     [ "${lines[5]}" = "ROUGE_L          1.000" ]
     [ "${lines[6]}" = "CIDEr            5.827" ]
     [ "${lines[7]}" = "exact            1.000" ]
-    [[ ${lines[8]} =~ ^'bt-score|metric:BLEU+ROUGE+CIDEr|tok:words|refs:2|n:3|data:'[0-9a-f]{16}'|v:' ]]
+    [[ ${lines[8]} =~ ^'bt-score|metric:BLEU+ROUGE+CIDEr|tok:ptb|refs:2|n:3|data:'[0-9a-f]{16}'|v:' ]]
     [ "$stderr" = "" ]
 }
 
@@ -64,6 +64,15 @@ refused() {
     "$score" caption --json --refs refs.json results.json >out.json
     [ "$(jq -r keys_unsorted[] out.json | tr '\n' ' ')" = "Bleu_1 Bleu_2 Bleu_3 Bleu_4 ROUGE_L CIDEr exact images signature " ]
     jq -e '(.CIDEr - 5.8270787740 | fabs) < 1e-9 and .images == 3' out.json
+}
+
+@test "punctuation does not count, but with --tokenizer words" {
+    sed 's/a red bus on the street"/A red bus, on the street."/' results.json >other.json
+    "$score" caption --json --refs refs.json other.json | jq -e '.exact == 1 and (.signature | contains("|tok:ptb|"))'
+    "$score" caption --json --refs refs.json --tokenizer words other.json |
+        jq -e '.exact < 1 and (.signature | contains("|tok:words|"))'
+    refused 64 "--tokenizer" "$score" vqa --refs refs.json --tokenizer ptb results.json
+    refused 64 "--tokenizer" "$score" caption --refs refs.json --tokenizer spaces results.json
 }
 
 @test "results come from a file, from stdin and from a pipe" {
