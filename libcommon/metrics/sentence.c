@@ -38,7 +38,8 @@ struct bt_lexicon *bt_lexicon_new(void)
     lex->words = bt_intern_new();
     lex->slot_count = 1 << 16;
     lex->slots = calloc(lex->slot_count, sizeof *lex->slots);
-    if (!lex->arena || !lex->words || !lex->slots) {
+    int rc = bt_grow(&lex->known, &lex->known_capacity, lex->slot_count / 2, sizeof *lex->known, NULL);
+    if (rc || !lex->arena || !lex->words || !lex->slots) {
         bt_lexicon_free(lex);
         return NULL;
     }
@@ -192,11 +193,13 @@ static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int
                       struct bt_err *err)
 {
     const int32_t *last = lex->word_ids + n - 1;
+    /* The tables are far larger than the caches: ask for all of them before the first is needed. */
     for (int32_t i = 0; i + n <= word_count; i++) {
         lex->hashes[i] = hash_gram(lex->prefixes[i], last[i]);
-        __builtin_prefetch(
-            &lex->slots[lex->hashes[i] & (lex->slot_count - 1)]); /* all at once: it is large */
+        __builtin_prefetch(&lex->slots[lex->hashes[i] & (lex->slot_count - 1)]);
     }
+    for (int32_t i = 0; i + n <= word_count; i++)
+        __builtin_prefetch(&lex->known[lex->slots[lex->hashes[i] & (lex->slot_count - 1)]]);
     for (int32_t i = 0; i + n <= word_count; i++) {
         int32_t number;
         int rc = number_gram(lex, lex->hashes[i], lex->prefixes[i], last[i], &number, err);
