@@ -334,7 +334,8 @@ int bt_json_array_open(struct bt_json_array **array, const char *path, const cha
 }
 
 /* `flat` may be NULL. */
-static int next_element(struct bt_json_array *a, struct bt_json_flat *flat, json_t **element, struct bt_err *err)
+static int next_element(struct bt_json_array *a, struct bt_json_flat *flat, json_t **element,
+                        struct bt_err *err)
 {
     int rc;
 

@@ -30,9 +30,9 @@ static bool take_string(struct cursor *c, const char **text, size_t *size)
     const char *quote = memchr(c->at, '"', (size_t)(c->end - c->at));
     if (!quote)
         return false;
-    bool other = false;
+    int other = 0; /* | and not ||: many bytes at once */
     for (const char *at = c->at; at < quote; at++)
-        other |= *at < ' ' || *at == 0x7F || *at == '\\';
+        other |= (*at < ' ') | (*at == 0x7F) | (*at == '\\');
     *text = c->at;
     *size = (size_t)(quote - c->at);
     c->at = quote + 1;

@@ -14,26 +14,29 @@
 /* A scan that reads far past the token which it finds leaves a mark every so many units: from this state, at
  * this place, nothing is accepted any more. Later scans that come to a mark stop, so time stays linear. */
 #define MARK_UNITS 64
-#define MARKS 8 /* at each such place */
+#define MARKS      8 /* at each such place */
 
 struct marks {
     uint16_t state[MARKS];
 };
 
+/* States in which the parts of a rule with a follow begin. */
+struct parts {
+    uint16_t match, follow;
+};
+
 struct bt_ptb {
     struct bt_ptb_automaton *automaton;
-    uint16_t start;
-    struct {
-        uint16_t match, follow; /* where each part of a rule with a follow begins */
-    } *parts;                   /* [bt_ptb_rule_count] */
+    uint16_t start;      /* of all rules together */
+    struct parts *parts; /* [bt_ptb_rule_count] */
 };
 
 struct stream {
     const uint16_t *units; /* UTF-16 */
     size_t count;
-    struct marks *marks;    /* [count / MARK_UNITS + 1] */
+    struct marks *marks; /* [count / MARK_UNITS + 1] */
     struct bt_buf *out;
-    struct bt_buf token;    /* scratch */
+    struct bt_buf token; /* scratch */
     bool line_start;
 };
 
@@ -195,13 +198,21 @@ static const struct replacement phone[] = {
     { ' ', NULL, NBSP }, { '(', NULL, "-LRB-" }, { ')', NULL, "-RRB-" }, { 0, NULL, NULL }
 };
 static const struct replacement amp[] = { { 0, "&amp;", "&" }, { 0, NULL, NULL } };
-#define CURLY                                                                                              \
-    { 0x2018, NULL, "`" }, { 0x201B, NULL, "`" }, { 0x2039, NULL, "`" }, { 0x91, NULL, "`" },              \
-        { 0x2019, NULL, "'" }, { 0x203A, NULL, "'" }, { 0x92, NULL, "'" }, { 0x201C, NULL, "``" },         \
-        { 0xAB, NULL, "``" }, { 0x93, NULL, "``" }, { 0x201D, NULL, "''" }, { 0xBB, NULL, "''" },          \
-        { 0x94, NULL, "''" }, { 0, NULL, NULL }
-static const struct replacement opening[] = { { '\'', "&apos;", "`" }, { '"', "&quot;", "``" }, CURLY };
-static const struct replacement closing[] = { { '\'', "&apos;", "'" }, { '"', "&quot;", "''" }, CURLY };
+static const struct replacement opening[] = { { '\'', "&apos;", "`" },
+                                              { '"', "&quot;", "``" },
+                                              { 0, NULL, NULL } };
+static const struct replacement closing[] = { { '\'', "&apos;", "'" },
+                                              { '"', "&quot;", "''" },
+                                              { 0, NULL, NULL } };
+static const struct replacement curly[] = { /* whichever way */
+                                            { 0x2018, NULL, "`" },  { 0x201B, NULL, "`" },
+                                            { 0x2039, NULL, "`" },  { 0x91, NULL, "`" },
+                                            { 0x2019, NULL, "'" },  { 0x203A, NULL, "'" },
+                                            { 0x92, NULL, "'" },    { 0x201C, NULL, "``" },
+                                            { 0xAB, NULL, "``" },   { 0x93, NULL, "``" },
+                                            { 0x201D, NULL, "''" }, { 0xBB, NULL, "''" },
+                                            { 0x94, NULL, "''" },   { 0, NULL, NULL }
+};
 static const struct replacement vulgar[] = { { 0xBC, NULL, "1/4" },   { 0xBD, NULL, "1/2" },
                                              { 0xBE, NULL, "3/4" },   { 0x2153, NULL, "1/3" },
                                              { 0x2154, NULL, "2/3" }, { 0, NULL, NULL } };
@@ -215,8 +226,8 @@ static const struct replacement brackets[] = { { '(', NULL, "-LRB-" }, { ')', NU
                                                { 0, NULL, NULL } };
 
 static const struct replacement *const replacements[] = {
-    [BT_PTB_SOFT] = soft,   [BT_PTB_SPACES] = spaces, [BT_PTB_PHONE] = phone, [BT_PTB_AMP] = amp,
-    [BT_PTB_OPEN] = opening, [BT_PTB_CLOSE] = closing, [BT_PTB_VULGAR] = vulgar, [BT_PTB_MONEY] = money,
+    [BT_PTB_SOFT] = soft,        [BT_PTB_SPACES] = spaces, [BT_PTB_PHONE] = phone,   [BT_PTB_AMP] = amp,
+    [BT_PTB_OPEN] = opening,     [BT_PTB_CLOSE] = closing, [BT_PTB_VULGAR] = vulgar, [BT_PTB_MONEY] = money,
     [BT_PTB_BRACKET] = brackets, [BT_PTB_NOTHING] = NULL,
 };
 
@@ -230,7 +241,8 @@ static bool begins_with(const uint16_t *units, size_t count, const char *entity)
 }
 
 /* The replacement at the front of the units, and how many of them it stands for; NULL: none. */
-static const char *replace(const struct replacement *table, const uint16_t *units, size_t count, size_t *taken)
+static const char *replace(const struct replacement *table, const uint16_t *units, size_t count,
+                           size_t *taken)
 {
     for (; table->text; table++) {
         *taken = 1;
@@ -260,6 +272,8 @@ static size_t write_token(char *to, const struct bt_ptb_rule *rule, const uint16
     size_t size = 0, taken;
     for (size_t i = 0; i < count; i += taken) {
         const char *text = table ? replace(table, units + i, count - i, &taken) : NULL;
+        if (!text && (rule->output == BT_PTB_OPEN || rule->output == BT_PTB_CLOSE))
+            text = replace(curly, units + i, count - i, &taken);
         if (text) {
             memcpy(to + size, text, strlen(text));
             size += strlen(text);
@@ -390,8 +404,10 @@ static int make_units(const struct bt_text *captions, size_t count, uint16_t **u
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
         int rc = bt_utf8_check(captions[i].data, captions[i].size, err);
-        if (rc)
-            return bt_context(err, "caption %zu", i + 1), rc;
+        if (rc) {
+            bt_context(err, "caption %zu", i + 1);
+            return rc;
+        }
         bytes += captions[i].size + 1;
     }
     uint16_t *made = bt_alloc(bytes, sizeof *made, err);
@@ -419,6 +435,8 @@ int bt_ptb_lex(struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
     s.units = units;
     s.marks = bt_alloc(s.count / MARK_UNITS + 1, sizeof *s.marks, err);
     rc = s.marks ? lex(ptb, &s, err) : BT_ERR_MEMORY;
+    if (!rc)
+        rc = bt_buf_add(raw, "", 0, err); /* the NUL behind it */
     bt_buf_free(&s.token);
     free(s.marks);
     free(units);
@@ -430,7 +448,9 @@ int bt_ptb_lex(struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
 /* The published list also names -LRB- and its like, in capitals, which no token has any more. */
 static bool is_punctuation(struct bt_text token)
 {
-    static const char *const marks[] = { "''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";" };
+    static const char *const marks[] = {
+        "''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"
+    };
     if (token.size == 0 || token.size > 3 || strchr("'`.?!,:-;", token.data[0]) == NULL)
         return false;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)

@@ -86,13 +86,13 @@ static uint8_t make_class(struct bt_ptb_automaton *a, uint16_t unit)
     for (int32_t set = 0; set < sets; set++)
         holds[set] = bt_ptb_set_has(&a->nodes, set, unit);
     while (class < s->class_count && memcmp(s->holds[class], holds, (size_t)sets) != 0)
-        class++;
+        class ++;
     assert(class < CLASSES);
     if (class == s->class_count)
         s->holds[s->class_count++] = holds;
     else
         free(holds);
-    return a->class_of[unit] = (uint8_t)class;
+    return a->class_of[unit] = (uint8_t) class;
 }
 
 /* ---------------------------------------------------------------- states */

@@ -7,7 +7,8 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/text/unicode.h"
 
-#define ASCII 128 /* sets below this are one character each, letters in both cases; then come the named ones */
+#define ASCII                                                                                                \
+    128 /* sets below this are one character each, letters in both cases; then come the named ones */
 
 /* A piece of an automaton: what ends at `end` (a JUMP) goes on where that is sent. */
 struct piece {

@@ -22,7 +22,7 @@ struct bt_lexicon {
     int32_t *slots;      /* number + 1; 0: free */
     uint64_t slot_count; /* a power of two, at least twice `gram_count` */
     int32_t gram_count;
-    int32_t place_count; /* the length of the lists of the sentences before this one */
+    int32_t place_count;          /* the length of the lists of the sentences before this one */
     int32_t *word_ids, *prefixes; /* of the sentence being read */
     uint64_t *hashes;
     struct bt_gram *grams;
@@ -38,7 +38,8 @@ struct bt_lexicon *bt_lexicon_new(void)
     lex->words = bt_intern_new();
     lex->slot_count = 1 << 16;
     lex->slots = calloc(lex->slot_count, sizeof *lex->slots);
-    if (!lex->arena || !lex->words || !lex->slots) {
+    int rc = bt_grow(&lex->known, &lex->known_capacity, lex->slot_count / 2, sizeof *lex->known, NULL);
+    if (rc || !lex->arena || !lex->words || !lex->slots) {
         bt_lexicon_free(lex);
         return NULL;
     }
@@ -107,7 +108,8 @@ static int number_gram(struct bt_lexicon *lex, uint64_t hash, int32_t prefix, in
     *number = lex->slots[slot] - 1;
     if (*number >= 0)
         return BT_OK;
-    int rc = bt_grow(&lex->known, &lex->known_capacity, (uint64_t)lex->gram_count + 1, sizeof *lex->known, err);
+    int rc =
+        bt_grow(&lex->known, &lex->known_capacity, (uint64_t)lex->gram_count + 1, sizeof *lex->known, err);
     if (!rc && (uint64_t)lex->gram_count * 2 >= lex->slot_count) {
         rc = grow_slots(lex, err);
         slot = find_slot(lex, hash, prefix, word);
@@ -187,13 +189,17 @@ static void count_gram(struct bt_lexicon *lex, int32_t number, int32_t *distinct
 }
 
 /* The n-grams of one order; lex->prefixes[i] becomes the number of the n-gram that begins at word i. */
-static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct, struct bt_err *err)
+static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct,
+                      struct bt_err *err)
 {
     const int32_t *last = lex->word_ids + n - 1;
+    /* The tables are far larger than the caches: ask for all of them before the first is needed. */
     for (int32_t i = 0; i + n <= word_count; i++) {
         lex->hashes[i] = hash_gram(lex->prefixes[i], last[i]);
-        __builtin_prefetch(&lex->slots[lex->hashes[i] & (lex->slot_count - 1)]); /* all at once: it is large */
+        __builtin_prefetch(&lex->slots[lex->hashes[i] & (lex->slot_count - 1)]);
     }
+    for (int32_t i = 0; i + n <= word_count; i++)
+        __builtin_prefetch(&lex->known[lex->slots[lex->hashes[i] & (lex->slot_count - 1)]]);
     for (int32_t i = 0; i + n <= word_count; i++) {
         int32_t number;
         int rc = number_gram(lex, lex->hashes[i], lex->prefixes[i], last[i], &number, err);

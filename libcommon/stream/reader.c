@@ -231,8 +231,10 @@ int bt_reader_next(struct bt_reader *r, struct bt_record *rec, struct bt_err *er
         rc = r->position < bt_shard_set_count(r->set) ? bt_shard_set_read(r->set, r->position, rec, err)
                                                       : BT_END;
     r->ended = rc == BT_END;
-    if (!rc && !r->set)
-        r->name = r->frames ? bt_frames_in_name(r->frames) : bt_mend_name(r->mend);
+    if (!rc && r->frames)
+        r->name = bt_frames_in_name(r->frames);
+    else if (!rc && r->mend)
+        r->name = bt_mend_name(r->mend);
     r->position += !rc;
     return rc;
 }

@@ -532,6 +532,52 @@ static void test_object_members(void)
         bt_err_clear(&err);
         CHECK_INT(read_members(bad[i], got, &err), BT_ERR_JSON);
     }
+
+/* What is read in place is what the parser makes of it; what is not plain is left to the parser. */
+static void test_flat(void)
+{
+    static const char *const plain[] = { "{\"a\":1}", " {\"id\": -25 , \"b c\":\"x ~!\"\n}", "{\"a\":\"\",\"b\":0}" };
+    static const char *const other[] = { "{}",
+                                         "[1]",
+                                         "{\"a\":1",
+                                         "{\"a\":1,}",
+                                         "{\"a\":01}",
+                                         "{\"a\":-0}",
+                                         "{\"a\":1.5}",
+                                         "{\"a\":1e5}",
+                                         "{\"a\":null}",
+                                         "{\"a\":\"\\n\"}",
+                                         "{\"a\":\"\n\"}",
+                                         "{\"a\":\"\xc3\xa9\"}",
+                                         "{\"a\":{}}",
+                                         "{\"a\":1,\"a\":2}",
+                                         "{\"a\":1234567890123456789}",
+                                         "{\"a\" 1}",
+                                         "{\"a\":\"b}" };
+    struct bt_json_flat flat;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        struct bt_err err = { 0 };
+        json_t *value = NULL;
+        CHECK(bt_json_flat(&flat, plain[i], strlen(plain[i])));
+        CHECK_INT(flat.size, strlen(plain[i]));
+        CHECK_OK(bt_json_parse(&value, "plain", plain[i], strlen(plain[i]), &err), &err);
+        CHECK_INT(flat.count, json_object_size(value));
+        for (int m = 0; m < flat.count; m++) {
+            const struct bt_json_member *member = &flat.members[m];
+            const json_t *want = json_object_getn(value, member->key, member->key_size);
+            CHECK(json_is_string(want) == member->is_string);
+            if (json_is_string(want))
+                CHECK(json_string_length(want) == member->size &&
+                      memcmp(json_string_value(want), member->text, member->size) == 0);
+            else
+                CHECK_INT(strtoll(member->text, NULL, 10), json_integer_value(want));
+        }
+        json_decref(value);
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        CHECK(!bt_json_flat(&flat, other[i], strlen(other[i])));
+    CHECK(bt_json_flat(&flat, "{\"a\":1},{\"b\":2}", 15) && flat.size == 7);
+    CHECK(bt_json_flat_find(&flat, "a", 1) == &flat.members[0] && !bt_json_flat_find(&flat, "b", 1));
 }
 
 int main(void)
@@ -554,5 +600,6 @@ int main(void)
     RUN(test_line_limit);
     RUN(test_format_double);
     scratch_end();
+    RUN(test_flat);
     return test_end();
 }

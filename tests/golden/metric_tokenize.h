@@ -46,8 +46,8 @@ static void check_stream(const struct token_stream *s, struct bt_text raw)
     for (size_t i = 0; !err.status && i < s->count; i++)
         if (tokens[i].size != s->tokens[i].size ||
             memcmp(tokens[i].data, s->tokens[i].data, tokens[i].size) != 0)
-            differ("tokens of caption %zu are '%s', want '%s'", i + 1, bt_quote(tokens[i].data, tokens[i].size),
-                   bt_quote(s->tokens[i].data, s->tokens[i].size));
+            differ("tokens of caption %zu are '%s', want '%s'", i + 1,
+                   bt_quote(tokens[i].data, tokens[i].size), bt_quote(s->tokens[i].data, s->tokens[i].size));
     free(tokens);
     bt_buf_free(&printed);
     bt_buf_free(&text);
