@@ -532,6 +532,7 @@ static void test_object_members(void)
         bt_err_clear(&err);
         CHECK_INT(read_members(bad[i], got, &err), BT_ERR_JSON);
     }
+}
 
 /* What is read in place is what the parser makes of it; what is not plain is left to the parser. */
 static void test_flat(void)
