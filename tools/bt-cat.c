@@ -111,6 +111,9 @@ static int next_record(struct source *s, struct bt_record *rec, struct bt_err *e
     while (!rc) {
         if (past(s->position))
             return BT_END;
+        if (bt_stop_requested())
+            return bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again",
+                           bt_reader_place(s->reader));
         rc = bt_reader_next(s->reader, rec, err);
         if (rc == BT_END) {
             rc = open_next(s, err);

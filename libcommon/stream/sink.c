@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/log.h"
@@ -28,13 +29,18 @@ static bool ends_in(const char *path, const char *ending)
     return n >= m && strcmp(path + n - m, ending) == 0;
 }
 
+static int no_memory(struct bt_err *err)
+{
+    return bt_fail(err, BT_ERR_MEMORY, "out of memory for compression; write to a name without '.zst'");
+}
+
 static int setup_zstd(struct bt_sink *s, struct bt_err *err)
 {
     s->zstd = ZSTD_createCCtx();
     if (!s->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_checksumFlag, 1)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_windowLog, WINDOW_LOG)))
-        return bt_fail(err, BT_ERR_MEMORY, "out of memory for compression; write to a name without '.zst'");
+        return no_memory(err);
     return BT_OK;
 }
 
@@ -101,6 +107,8 @@ static int compress(struct bt_sink *s, const void *data, size_t size, ZSTD_EndDi
 
         left = ZSTD_compressStream2(s->zstd, &out, &in, how);
         s->used = out.pos;
+        if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+            return no_memory(err);
         if (ZSTD_isError(left))
             return bt_fail(err, BT_ERR_BUG, "%s: compression failed (%s); please report this", s->file.path,
                            ZSTD_getErrorName(left));

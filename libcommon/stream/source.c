@@ -9,6 +9,7 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/mem.h"
+#include "libcommon/base/tool.h"
 #include "libcommon/stream/bytes.h"
 #include "libcommon/stream/stream.h"
 
@@ -127,7 +128,9 @@ static int read_some(struct bt_source *s, void *buf, size_t size, size_t *got, s
 
     do
         n = read(s->fd, buf, size);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && errno == EINTR && !bt_stop_requested());
+    if (n < 0 && errno == EINTR)
+        return bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request before its end; run the same command again", s->name);
     if (n < 0)
         return bt_fail_errno(err, errno, 0, s->name, "check the disk or the pipe, and run again");
     s->eof = n == 0;
@@ -199,13 +202,17 @@ static int skip_frame(struct bt_source *s, struct bt_err *err)
     return rc;
 }
 
+static int no_memory(struct bt_source *s, struct bt_err *err)
+{
+    return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for decompression; free some and run again", s->name);
+}
+
 static int start_zstd(struct bt_source *s, struct bt_err *err)
 {
     if (!s->zstd)
         s->zstd = ZSTD_createDCtx();
     if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, s->window_log)))
-        return bt_fail(err, BT_ERR_MEMORY, "%s: out of memory for decompression; free some and run again",
-                       s->name);
+        return no_memory(s, err);
     s->mode = ZSTD;
     s->raw = false;
     s->frame = s->used;
@@ -260,9 +267,11 @@ static int detect(struct bt_source *s, bool *end, struct bt_err *err)
                    s->name, (unsigned long long)s->offset, p[0]);
 }
 
-/* The window was refused, or the data is damaged: zstd says which. */
+/* The window was refused, memory is short, or the data is damaged: zstd says which. */
 static int zstd_failed(struct bt_source *s, size_t status, struct bt_err *err)
 {
+    if (ZSTD_getErrorCode(status) == ZSTD_error_memory_allocation)
+        return no_memory(s, err);
     if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge)
         return bt_fail(err, BT_ERR_LIMIT, "%s: compressed with a window beyond %llu bytes; raise --max-window",
                        s->name, 1ULL << s->window_log);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libcommon/base/log.h"
+#include "libcommon/base/tool.h"
 #include "libcommon/stream/frames.h"
 #include "libcommon/stream/reader_private.h"
 #include "libcommon/stream/twin.h"
@@ -36,6 +37,8 @@ static int put_line(struct export *x, const char *head, const struct bt_record *
         rc = bt_buf_add(&x->lines, "}\n", 2, err);
     if (!rc && (x->lines.size >= FLUSH_BYTES || bt_now_s() - x->written_s > 0.2))
         rc = flush(x, err);
+    if (!rc && bt_stop_requested())
+        rc = bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again", x->job->paths[0]);
     return rc;
 }
 

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "libcommon/base/hash.h"
+#include "libcommon/base/json_slice.h"
 #include "libcommon/base/log.h"
+#include "libcommon/base/tool.h"
 #include "libcommon/stream/frames.h"
 #include "libcommon/stream/twin.h"
 
@@ -147,12 +149,12 @@ static int take_line(struct import *x, json_t *line, struct bt_err *err)
 static int parse_line(struct import *x, const char *text, size_t size, json_t **line, struct bt_err *err)
 {
     struct bt_err why = { 0 };
-    int rc = bt_json_parse(line, x->name, text, size, &why);
+    int rc = bt_json_slice(line, x->name, bt_lines_number(x->lines), text, size, &why);
 
     if (!rc && !json_is_object(*line))
         return bt_fail(err, BT_ERR_JSON, "%s:%llu: not an object; each line is one record", AT(x));
     if (rc && bt_lines_ended(x->lines))
-        return bt_fail(err, rc, "%s:%llu: %s", AT(x), why.text);
+        return bt_fail(err, rc, "%s", why.text);
     if (rc)
         return bt_fail(err, BT_ERR_JSON_TRUNC, "%s:%llu: the last line is cut; make the file again", AT(x));
     if (!bt_lines_ended(x->lines))
@@ -169,6 +171,8 @@ static int read_lines(struct import *x, struct bt_err *err)
     while (!rc) {
         json_t *line = NULL;
 
+        if (bt_stop_requested())
+            return bt_fail(err, BT_ERR_STOPPED, "%s:%llu: stopped on request; run the same command again", AT(x));
         rc = bt_lines_next(x->lines, &text, &size, err);
         if (!rc && size == 0)
             continue;
