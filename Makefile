@@ -85,6 +85,7 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libbt.a
 Q := $(if $(V),,@)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
+include mk/fuzz.mk
 include mk/check.mk
 include mk/install.mk
 include mk/demo.mk

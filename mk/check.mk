@@ -12,8 +12,8 @@ $(FAULTS): tests/faults/faults.c
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 $(WARN) -fPIC -shared -o $@ $< -ldl
 
 .PHONY: check-deps
-check: check-deps all $(TEST_BINS) $(GOLDEN_BINS) $(FAULTS)  ## run every test (units, golden cases, command line, manual pages)
-	@BT_BUILD=$(abspath $(B)) sh tests/run $(LONG_BATS) $(filter-out $(LONG_BATS),$(BATS)) $(TEST_BINS) $(GOLDEN_BINS)
+check: check-deps all $(TEST_BINS) $(GOLDEN_BINS) $(REPLAYS) $(FAULTS)  ## run every test (units, golden cases, command line, manual pages)
+	@BT_BUILD=$(abspath $(B)) sh tests/run $(LONG_BATS) $(filter-out $(LONG_BATS),$(BATS)) $(TEST_BINS) $(GOLDEN_BINS) $(REPLAYS)
 
 check-unit: all $(TEST_BINS)  ## run the C tests alone
 	@BT_BUILD=$(abspath $(B)) sh tests/run $(TEST_BINS)
