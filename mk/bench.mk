@@ -13,7 +13,7 @@ $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)): bench-%: all
 
 # Fuzzing needs clang and libFuzzer; each target runs FUZZ_SECONDS. `make check` replays the corpora.
 FUZZ_SECONDS ?= 600
-FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZERS := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 
 .PHONY: fuzz
 fuzz:  ## fuzz every decoder (FUZZ_SECONDS=600 each; needs clang)
@@ -22,7 +22,7 @@ fuzz:  ## fuzz every decoder (FUZZ_SECONDS=600 each; needs clang)
 .PHONY: fuzz-run
 fuzz-run: $(FUZZERS:%=$(B)/fuzz/%)
 	@for f in $^; do echo "fuzz $$(basename $$f)"; mkdir -p build/corpus/$$(basename $$f); \
-	  $$f -max_total_time=$(FUZZ_SECONDS) build/corpus/$$(basename $$f) || exit 1; done
+	  $$f -max_total_time=$(FUZZ_SECONDS) build/corpus/$$(basename $$f) tests/fuzz/corpus/$$(basename $$f) || exit 1; done
 
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libbt.a
 	@mkdir -p $(@D)

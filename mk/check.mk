@@ -11,9 +11,15 @@ $(FAULTS): tests/faults/faults.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 $(WARN) -fPIC -shared -o $@ $< -ldl
 
+# Fuzz targets over the files of their corpora.
+REPLAYS := $(patsubst tests/fuzz/%.c,$(B)/replay/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libbt.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
 .PHONY: check-deps
-check: check-deps all $(TEST_BINS) $(GOLDEN_BINS) $(FAULTS)  ## run every test (units, golden cases, command line, manual pages)
-	@BT_BUILD=$(abspath $(B)) sh tests/run $(LONG_BATS) $(filter-out $(LONG_BATS),$(BATS)) $(TEST_BINS) $(GOLDEN_BINS)
+check: check-deps all $(TEST_BINS) $(GOLDEN_BINS) $(FAULTS) $(REPLAYS)  ## run every test (units, golden cases, command line, manual pages)
+	@BT_BUILD=$(abspath $(B)) sh tests/run $(LONG_BATS) $(filter-out $(LONG_BATS),$(BATS)) $(TEST_BINS) $(GOLDEN_BINS) $(REPLAYS)
 
 check-unit: all $(TEST_BINS)  ## run the C tests alone
 	@BT_BUILD=$(abspath $(B)) sh tests/run $(TEST_BINS)
