@@ -27,6 +27,10 @@ check-deps:
 	@sh mk/deps.sh $(DEB_ALL)
 
 # Byte by byte beside the reference implementations, which these fetch themselves; on demand. See tests/parity/README.md.
+.PHONY: parity
+parity:  ## list the comparisons with reference implementations; parity-NAME runs one
+	@ls tests/parity/*.sh | sed 's,.*/\(.*\)\.sh,make parity-\1,'
+
 parity-%: all
 	@bash tests/parity/$*.sh $(abspath $(B))
 
