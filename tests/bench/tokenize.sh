@@ -5,7 +5,7 @@
 set -euo pipefail
 build=$1 dir=$1/bench-tokenize here=${BASH_SOURCE%/*}/tokenize reference=build/reference lines=$1/tests/bench/tokenize/lines
 
-bash "$here/../../parity/reference.sh" $reference
+bash "$here/../../parity/reference.bash" $reference
 make -s "$lines" B="$build"
 mkdir -p "$dir"
 bash "$here/captions.sh" 100000 >"$dir/captions"

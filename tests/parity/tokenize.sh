@@ -5,7 +5,7 @@ set -euo pipefail
 build=$1 dir=$1/parity-tokenize here=${BASH_SOURCE%/*} count=${LINES:-1000000}
 reference=build/reference
 
-bash "$here/reference.sh" $reference
+bash "$here/reference.bash" $reference
 mkdir -p "$dir"
 $reference/venv/bin/python "$here/tokenize/lines.py" "$count" >"$dir/lines"
 failed=0
