@@ -17,12 +17,23 @@ static int no_manifest(const char *place, const char *what, struct bt_err *err)
                    what);
 }
 
+static bool consists_of(const char *text, const char *characters)
+{
+    return text[strspn(text, characters)] == '\0';
+}
+
+/* A hash as we write it: `size` digits. */
+static bool is_hash(const char *text, size_t size)
+{
+    return text && strlen(text) == size && consists_of(text, "0123456789abcdef");
+}
+
 /* A finished shard beside the manifest: no path, no .part. */
 static bool is_shard_name(const char *name)
 {
     size_t size = strlen(name);
 
-    return name[0] != '.' && !strchr(name, '/') && size < sizeof((struct bt_shard_info *)0)->file &&
+    return name[0] != '.' && consists_of(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") && size < sizeof((struct bt_shard_info *)0)->file &&
            size > 4 && strcmp(name + size - 4, ".mdb") == 0;
 }
 
@@ -31,7 +42,6 @@ static int load_shard(struct bt_manifest *m, const json_t *object, const char *p
     struct bt_shard_info info = { .n = 0 };
     const char *file = NULL, *sha256 = NULL, *content = NULL;
     int64_t first = -1, n = -1, bytes = -1, rejects = 0, inputs = 0;
-    char *end = NULL;
     int rc = bt_json_get_str(object, "file", &file, place, err);
 
     if (!rc)
@@ -50,8 +60,10 @@ static int load_shard(struct bt_manifest *m, const json_t *object, const char *p
         rc = bt_json_get_int(object, "inputs", &inputs, place, err);
     if (rc)
         return rc;
-    if (!file || !is_shard_name(file) || !sha256 || strlen(sha256) != 64 || !content || strlen(content) != 16)
+    if (!file || !is_shard_name(file) || !is_hash(sha256, 64) || !is_hash(content, 16))
         return no_manifest(place, "a shard without a bare file name, sha256 or content", err);
+    if (m->count > 0 && strcmp(m->shards[m->count - 1].file, file) >= 0)
+        return no_manifest(place, "a shard twice, or out of order", err);
     if (first != (int64_t)m->n || n < 0 || bytes < 0 || rejects < 0 || inputs < 0)
         return no_manifest(place, "shards whose numbers do not follow one another", err);
     strcpy(info.file, file);
@@ -61,9 +73,7 @@ static int load_shard(struct bt_manifest *m, const json_t *object, const char *p
     info.bytes = (uint64_t)bytes;
     info.rejects = (uint64_t)rejects;
     info.inputs = (uint64_t)inputs;
-    info.content = strtoull(content, &end, 16);
-    if (*end)
-        return no_manifest(place, "a content that is no hash", err);
+    info.content = strtoull(content, NULL, 16);
     return bt_manifest_add(m, &info, err);
 }
 
