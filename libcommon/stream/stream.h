@@ -75,7 +75,6 @@ struct bt_writer_options {
     bool force;
     bool provenance;        /* write prov */
     uint64_t per_shard;     /* 0: 10000; shards only */
-    uint64_t expect;        /* records expected; a hint, 0: unknown */
     uint64_t seg_i, seg_of; /* streams: part seg_i of a job of seg_of files; seg_of 0: the whole job */
 };
 int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *options,
