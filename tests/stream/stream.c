@@ -305,13 +305,13 @@ static void test_every_flip_of_a_larger_one(void)
     size_t size = 0;
     uint64_t count;
 
-    write_stream(scratch("a.bt"), 0, 160, NULL);
+    write_stream(scratch("a.bt"), 0, 180, NULL);
     char *data = get_file(scratch("a.bt"), &size);
     int fd = memfd_create("flips", MFD_CLOEXEC);
     CHECK(fd >= 0 && size > 16000 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     CHECK_INT(read_all(path, &count), BT_END);
-    CHECK_INT(count, 160);
+    CHECK_INT(count, 180);
     for (size_t i = 0; i < size; i++)
         for (int bit = 0; bit < 8; bit++) {
             char flipped = (char)(data[i] ^ 1 << bit);
