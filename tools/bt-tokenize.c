@@ -464,7 +464,7 @@ static int open_writer(struct run *run, struct bt_writer **writer, const struct 
 {
     char *given = bt_options_given(&tool), hash[65];
     struct bt_writer_options how = { .schema = &bt_schema_tokens, .from = reader, .options_hash = hash,
-                                     .force = force, .provenance = true, .expect = bt_reader_count(reader) };
+                                     .force = force, .provenance = true };
     uint8_t digest[32];
 
     if (!given)

@@ -22,8 +22,7 @@ struct bt_flow {
 
 static int open_records(struct bt_flow *f, struct bt_err *err)
 {
-    struct bt_writer_options how = { .schema = &bt_schema_prediction, .from = f->in, .force = f->o->force, .provenance = true,
-                                     .expect = bt_flow_total(f) };
+    struct bt_writer_options how = { .schema = &bt_schema_prediction, .from = f->in, .force = f->o->force, .provenance = true };
     int rc = bt_writer_open(&f->out, f->o->output, &how, err);
 
     if (!rc && f->o->rejects)

@@ -83,7 +83,6 @@ struct bt_writer_options {
     uint64_t per_shard;     /* inputs; 0: 10000; shards only, as are the next two */
     uint64_t max_shard;     /* bytes; 0: 64 GiB */
     bool break_lock;        /* another writer of the set is believed to be gone */
-    uint64_t expect;        /* records expected; a hint, 0: unknown */
     uint64_t seg_i, seg_of; /* streams: part seg_i of a job of seg_of files; seg_of 0: the whole job */
 };
 int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *options,

@@ -153,7 +153,7 @@ static int parse_line(struct import *x, const char *text, size_t size, json_t **
 
     if (!rc && !json_is_object(*line))
         return bt_fail(err, BT_ERR_JSON, "%s:%llu: not an object; each line is one record", AT(x));
-    if (rc && bt_lines_ended(x->lines))
+    if (rc && (bt_lines_ended(x->lines) || rc == BT_ERR_MEMORY))
         return bt_fail(err, rc, "%s", why.text);
     if (rc)
         return bt_fail(err, BT_ERR_JSON_TRUNC, "%s:%llu: the last line is cut; make the file again", AT(x));

@@ -2,6 +2,7 @@
 #include "libcommon/stream/stream.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -295,6 +296,33 @@ static void test_every_flip_refused_or_harmless(void)
         CHECK(i == 1 || harmless == 0); /* zstd's frame head has bits that mean nothing */
         free(data);
     }
+}
+
+/* The same of 16 KiB, in memory: each of 131,072 flips. */
+static void test_every_flip_of_a_larger_one(void)
+{
+    char path[40];
+    size_t size = 0;
+    uint64_t count;
+
+    write_stream(scratch("a.bt"), 0, 180, NULL);
+    char *data = get_file(scratch("a.bt"), &size);
+    int fd = memfd_create("flips", MFD_CLOEXEC);
+    CHECK(fd >= 0 && size > 16000 && write(fd, data, size) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    CHECK_INT(read_all(path, &count), BT_END);
+    CHECK_INT(count, 180);
+    for (size_t i = 0; i < size; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            char flipped = (char)(data[i] ^ 1 << bit);
+
+            if (pwrite(fd, &flipped, 1, (off_t)i) != 1 || read_all(path, &count) == BT_END)
+                CHECK(!"a flip is refused");
+            if (bit == 7 && pwrite(fd, &data[i], 1, (off_t)i) != 1)
+                CHECK(!"it is undone");
+        }
+    close(fd);
+    free(data);
 }
 
 /* ---- frames taken apart and put together ---- */
@@ -625,6 +653,7 @@ int main(void)
     RUN(test_segments);
     RUN(test_every_prefix_refused);
     RUN(test_every_flip_refused_or_harmless);
+    RUN(test_every_flip_of_a_larger_one);
     RUN(test_arranged);
     RUN(test_frame_types);
     RUN(test_progress_frames_are_skipped);
