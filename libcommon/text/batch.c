@@ -18,6 +18,8 @@ struct worker {
 struct bt_encoder {
     struct worker *workers; /* the first has the caller's tokenizer */
     int count;
+    struct worker **owners; /* of each chunk of a run */
+    uint64_t owners_capacity;
 };
 
 /* ---------------------------------------------------------------- presets */
@@ -77,6 +79,7 @@ void bt_encoder_free(struct bt_encoder *e)
         bt_buf_free(&w->text);
     }
     free(e->workers);
+    free(e->owners);
     free(e);
 }
 
@@ -108,35 +111,37 @@ static int encode_one(struct worker *w, struct bt_text text, const char *end, in
     return rc;
 }
 
-static void place(struct bt_ids *ids, int32_t *all)
-{
-    ids->data = all + ids->capacity;
-    ids->capacity = 0;
-}
-
 int bt_encoder_run(struct bt_encoder *e, const struct bt_text *texts, uint64_t count, const char *end, int64_t max_len,
                    struct bt_encoded *encoded, struct bt_err *err)
 {
-    #pragma omp parallel num_threads(e->count) if (e->count > 1 && count > CHUNK)
-    {
-        struct worker *w = &e->workers[omp_get_thread_num()];
-        uint64_t chunks = (count + CHUNK - 1) / CHUNK;
+    uint64_t chunks = (count + CHUNK - 1) / CHUNK;
+    int rc = bt_grow(&e->owners, &e->owners_capacity, chunks, sizeof *e->owners, err);
 
-        w->all.count = 0;
-        w->rc = BT_OK;
-        /* Chunks go round in a fixed order, so that a chunk's worker is known without a note. */
-        for (uint64_t c = (uint64_t)omp_get_thread_num(); c < chunks; c += (uint64_t)omp_get_num_threads())
-            for (uint64_t i = c * CHUNK; i < count && i < (c + 1) * CHUNK && !w->rc; i++)
-                w->rc = encode_one(w, texts[i], end, max_len, &encoded[i]);
-        for (uint64_t c = (uint64_t)omp_get_thread_num(); c < chunks && !w->rc; c += (uint64_t)omp_get_num_threads())
-            for (uint64_t i = c * CHUNK; i < count && i < (c + 1) * CHUNK; i++)
-                place(&encoded[i].ids, w->all.data);
+    if (rc)
+        return rc;
+    for (int t = 0; t < e->count; t++) {
+        e->workers[t].all.count = 0;
+        e->workers[t].rc = BT_OK;
+    }
+    #pragma omp parallel for schedule(dynamic) num_threads(e->count) if (e->count > 1 && chunks > 1)
+    for (uint64_t c = 0; c < chunks; c++) {
+        struct worker *w = e->owners[c] = &e->workers[omp_get_thread_num()];
+
+        for (uint64_t i = c * CHUNK; i < count && i < (c + 1) * CHUNK && !w->rc; i++)
+            w->rc = encode_one(w, texts[i], end, max_len, &encoded[i]);
     }
     for (int t = 0; t < e->count; t++)
         if (e->workers[t].rc) {
             *err = e->workers[t].err;
             return e->workers[t].rc;
         }
+    for (uint64_t i = 0; i < count; i++) { /* the buffers have stopped moving */
+        struct bt_ids *ids = &encoded[i].ids;
+
+        if (ids->count)
+            ids->data = e->owners[i / CHUNK]->all.data + ids->capacity;
+        ids->capacity = 0;
+    }
     return BT_OK;
 }
 
