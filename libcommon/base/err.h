@@ -95,7 +95,7 @@
     X(DEVICE, 69, "<place>: <why>")                                                                \
     X(BUG, 70, "<what>; please report this")                                                       \
     X(MEMORY, 71, "<place>: out of memory; free some and run again")                               \
-    X(OS, 71, "<place>: <why>; <remedy>")                                                          \
+    X(OS, 71, "<place>: <why>")                                                                    \
     X(CANTCREAT, 73, "<file>: <why>; make the directory first")                                    \
     X(LOCKED, 73,                                                                                  \
       "<set>: being written by <host> pid <pid>; wait, or if that process is gone use --break-"    \

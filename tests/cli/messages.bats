@@ -98,7 +98,7 @@ no_sanitizer() { [[ "$BT_BUILD" != *-address* ]] || skip "a sanitizer has its ow
 @test "E_ZSTD" { gives E_ZSTD bt-cat --count "$frames/zstd-checksum"; }
 
 @test "E_BT_SCHEMA" {
-    echo '[{"image_id":1,"id":1,"caption":"a cat"}]' >refs.json
+    echo '{"images":[{"id":1}],"annotations":[{"image_id":1,"id":1,"caption":"a cat"}]}' >refs.json
     gives E_BT_SCHEMA bt-score caption --refs refs.json a.bt
 }
 
@@ -172,6 +172,8 @@ no_sanitizer() { [[ "$BT_BUILD" != *-address* ]] || skip "a sanitizer has its ow
     mkfifo pipe
     gives E_STOPPED bash -c 'bt-cat --count pipe & exec 7>pipe; head -c 60 a.bt >&7; sleep 0.3; kill -TERM $!; wait $!'
 }
+
+@test "E_OS" { gives E_OS bash -c 'ulimit -n 4; bt-cat -o out.bt a.bt'; }
 
 @test "E_CONFIG" {
     echo '{"rate":1}' >recipe.json
