@@ -173,7 +173,9 @@ no_sanitizer() { [[ "$BT_BUILD" != *-address* ]] || skip "a sanitizer has its ow
     gives E_STOPPED bash -c 'bt-cat --count pipe & exec 7>pipe; head -c 60 a.bt >&7; sleep 0.3; kill -TERM $!; wait $!'
 }
 
-@test "E_OS" { gives E_OS bash -c 'ulimit -n 4; bt-cat -o out.bt a.bt'; }
+@test "E_OS" {
+    gives E_OS bash -c 'for fd in {3..30}; do eval "exec $fd>&-"; done; ulimit -n 4; bt-cat -o out.bt a.bt'
+}
 
 @test "E_CONFIG" {
     echo '{"rate":1}' >recipe.json
