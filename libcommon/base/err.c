@@ -91,7 +91,7 @@ static const struct {
     const char *name;
     int exit_status;
 } codes[] = {
-#define CODE(name, exit_status) [BT_ERR_##name] = { "E_" #name, exit_status },
+#define CODE(name, exit_status, template) [BT_ERR_##name] = { "E_" #name, exit_status },
     BT_ERR_TABLE(CODE)
 #undef CODE
 };

@@ -130,7 +130,7 @@ static int read_some(struct bt_source *s, void *buf, size_t size, size_t *got, s
         n = read(s->fd, buf, size);
     while (n < 0 && errno == EINTR && !bt_stop_requested());
     if (n < 0 && errno == EINTR)
-        return bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request before its end; run the same command again", s->name);
+        return bt_fail(err, BT_ERR_STOPPED, "%s: stopped on request; run the same command again", s->name);
     if (n < 0)
         return bt_fail_errno(err, errno, 0, s->name, "check the disk or the pipe, and run again");
     s->eof = n == 0;
