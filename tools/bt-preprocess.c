@@ -230,16 +230,14 @@ static int is_duplicate(struct run *r, const struct job *job, bool *yes, struct 
 {
     static const char *const texts[] = { "captions", "question", "answers", "text" };
     uint64_t hash[5] = { job->picture ? bt_xxh64(job->picture->data, job->picture->size) : 0 }, before;
-    int rc = BT_OK;
 
-    for (size_t i = 0; i < 4 && !rc; i++) {
+    for (size_t i = 0; i < 4; i++) {
         char *text = json_dumps(json_object_get(job->item.fields, texts[i]), JSON_COMPACT | JSON_ENCODE_ANY);
 
         hash[i + 1] = text ? bt_xxh64(text, strlen(text)) : 0;
         free(text);
     }
-    rc = bt_seen_add(&r->contents, bt_xxh64(hash, sizeof hash), 0, yes, &before, err);
-    return rc;
+    return bt_seen_add(&r->contents, bt_xxh64(hash, sizeof hash), 0, yes, &before, err);
 }
 
 /* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe are passed
@@ -505,7 +503,7 @@ static int open_pool(struct run *r, struct bt_err *err)
     r->record = bt_record_new();
     if (!r->jobs || !r->record)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory");
-    return bt_pool_new(&r->pool, &o, err);
+    return text_only ? BT_OK : bt_pool_new(&r->pool, &o, err); /* its processes would have nothing to do */
 }
 
 static int finish(struct run *r, struct bt_err *err)

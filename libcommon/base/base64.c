@@ -1,5 +1,30 @@
-/* Base64 to bytes. */
+/* Base64 to bytes and back. */
 #include "libcommon/base/base64.h"
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int bt_base64_encode(struct bt_buf *buf, const void *bytes, size_t size, struct bt_err *err)
+{
+    const uint8_t *p = bytes;
+    char out[4096];
+    size_t used = 0;
+    int rc = BT_OK;
+
+    for (size_t i = 0; !rc && i < size; i += 3) {
+        size_t n = size - i < 3 ? size - i : 3;
+        uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
+
+        out[used++] = digits[v >> 18];
+        out[used++] = digits[v >> 12 & 63];
+        out[used++] = n > 1 ? digits[v >> 6 & 63] : '=';
+        out[used++] = n > 2 ? digits[v & 63] : '=';
+        if (used == sizeof out) {
+            rc = bt_buf_add(buf, out, used, err);
+            used = 0;
+        }
+    }
+    return !rc && used > 0 ? bt_buf_add(buf, out, used, err) : rc;
+}
 
 static int value_of(char c)
 {

@@ -382,9 +382,10 @@ int bt_source_read(struct bt_source *s, void *buf, size_t size, size_t *got, str
     int rc = BT_OK;
 
     while (!rc && !end && done < size) {
-        struct bt_err why = { 0 };
+        struct bt_err why; /* large, and this is called for every record */
         size_t n = 0;
 
+        bt_err_clear(&why);
         rc = read_on(s, (char *)buf + done, size - done, &n, &end, s->salvage ? &why : err);
         done += n;
         s->offset += n;

@@ -5,72 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/base/base64.h"
 #include "libcommon/stream/walk.h"
-
-/* ---- base64 ---- */
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static int put_base64(struct bt_buf *buf, const uint8_t *p, size_t size, struct bt_err *err)
-{
-    char out[4096];
-    size_t used = 0;
-    int rc = BT_OK;
-
-    for (size_t i = 0; !rc && i < size; i += 3) {
-        size_t n = size - i < 3 ? size - i : 3;
-        uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
-
-        out[used++] = digits[v >> 18];
-        out[used++] = digits[v >> 12 & 63];
-        out[used++] = n > 1 ? digits[v >> 6 & 63] : '=';
-        out[used++] = n > 2 ? digits[v & 63] : '=';
-        if (used == sizeof out) {
-            rc = bt_buf_add(buf, out, used, err);
-            used = 0;
-        }
-    }
-    return !rc && used > 0 ? bt_buf_add(buf, out, used, err) : rc;
-}
-
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* out holds size / 4 * 3. The strict form alone is taken: padded, spare bits zero. */
-static bool get_base64(const char *text, size_t size, uint8_t *out, size_t *bytes)
-{
-    size_t used = 0;
-
-    if (size % 4)
-        return false;
-    for (size_t i = 0; i < size; i += 4) {
-        bool last = i + 4 == size;
-        int pad = last ? (text[i + 3] == '=') + (text[i + 2] == '=' && text[i + 3] == '=') : 0;
-        uint32_t v = 0;
-
-        for (int k = 0; k < 4; k++) {
-            int d = k >= 4 - pad ? 0 : digit(text[i + (size_t)k]);
-
-            if (d < 0)
-                return false;
-            v = v << 6 | (uint32_t)d;
-        }
-        if ((pad == 1 && (v & 0xFF)) || (pad == 2 && (v & 0xFFFF)))
-            return false;
-        for (int k = 0; k < 3 - pad; k++)
-            out[used++] = (uint8_t)(v >> (16 - 8 * k));
-    }
-    *bytes = used;
-    return true;
-}
 
 /* ---- out ---- */
 
@@ -152,7 +88,7 @@ int bt_twin_value(struct bt_buf *buf, struct bt_value v, enum bt_twin_bin bin, s
             return bt_buf_printf(buf, err, "{\"$bin_len\":%zu}", v.size);
         rc = put(buf, "{\"$bin\":\"", err);
         if (!rc)
-            rc = put_base64(buf, (const uint8_t *)v.data, v.size, err);
+            rc = bt_base64_encode(buf, v.data, v.size, err);
         return rc ? rc : put(buf, "\"}", err);
     case BT_ARRAY:
         rc = put(buf, "[", err);
@@ -210,7 +146,7 @@ static int pack_bin(struct bt_record *rec, const json_t *text, struct bt_err *er
     uint8_t *data = bt_alloc(size / 4 * 3 + 1, 1, err);
     int rc = data ? BT_OK : BT_ERR_MEMORY;
 
-    if (!rc && !get_base64(json_string_value(text), size, data, &bytes))
+    if (!rc && !bt_base64_decode(json_string_value(text), size, data, &bytes))
         rc = bad_value(err, "'$bin' is not base64");
     if (!rc)
         bt_pack_bin(rec, data, bytes);

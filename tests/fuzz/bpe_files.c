@@ -1,6 +1,7 @@
 /* Any bytes as merges.txt beside a vocabulary of the 256 bytes and a few pairs; and, behind a first byte of zero, as vocab.json. */
 #include "libcommon/text/tokenizer_parts.h"
 #include "libcommon/text/unicode.h"
+#include "tests/fuzz/byte_vocab.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,20 +22,8 @@ static void encode(struct bt_tokenizer *tok)
 static json_t *vocabulary(void)
 {
     static const char *const more[] = { "<pad>", "</s>", "aa", "ab", "ba", "aab", "aba", "abab", "aaaa" };
-    json_t *root = json_object();
-    uint32_t letter[256];
-    int16_t byte[BT_BYTE_LETTERS];
 
-    bt_byte_alphabet(letter, byte);
-    for (int b = 0; b < 256; b++) {
-        char text[5] = { 0 };
-
-        bt_utf8_put(text, letter[b]);
-        json_object_set_new(root, text, json_integer(b));
-    }
-    for (int i = 0; i < 9; i++)
-        json_object_set_new(root, more[i], json_integer(256 + i));
-    return root;
+    return byte_vocab(more, sizeof more / sizeof *more);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,6 +2,7 @@
  * the cut is a cut, and OPT's ids give back what single bytes give. The first byte says how long ids may be. */
 #include "libcommon/text/tokenizer_parts.h"
 #include "libcommon/text/unicode.h"
+#include "tests/fuzz/byte_vocab.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,19 +33,8 @@ static struct bt_tokenizer *opt(void)
                                         "\xC3\x83\xC2\xA9" };
     struct bt_tokenizer *tok = NULL;
     struct bt_err err = { 0 };
-    json_t *root = json_object();
-    uint32_t letter[256];
-    int16_t byte[BT_BYTE_LETTERS];
+    json_t *root = byte_vocab(more, sizeof more / sizeof *more);
 
-    bt_byte_alphabet(letter, byte);
-    for (int b = 0; b < 256; b++) {
-        char text[5] = { 0 };
-
-        bt_utf8_put(text, letter[b]);
-        json_object_set_new(root, text, json_integer(b));
-    }
-    for (int i = 0; i < 9; i++)
-        json_object_set_new(root, more[i], json_integer(256 + i));
     must(bt_tokenizer_from_vocab_json(&tok, root, &err));
     must(bt_tokenizer_merges_text(&tok->bpe, merges, sizeof merges - 1, &err));
     must(bt_tokenizer_seal(tok, &err));

@@ -10,7 +10,7 @@
 static char scratch_dir[64];
 
 /* A path in the scratch directory, one of eight rotating buffers. */
-static const char *scratch(const char *name)
+static inline const char *scratch(const char *name)
 {
     static char paths[8][160];
     static int turn;
