@@ -10,7 +10,9 @@
 
 /* Castagnoli; start with crc 0 and pass the result on to go on. "123456789" gives e3069283. */
 uint32_t bt_crc32c(uint32_t crc, const void *data, size_t size);
-/* The same without the processor's own instruction, for tests to compare. */
+/* The same of bytes that are copied at once: one pass over them where the processor can fold. */
+uint32_t bt_crc32c_copy(uint32_t crc, void *to, const void *from, size_t size);
+/* bt_crc32c without the processor's own instruction, for tests to compare. */
 uint32_t bt_crc32c_portable(uint32_t crc, const void *data, size_t size);
 
 /* xxh64, seed 0. "" gives ef46db3751d8e999. */

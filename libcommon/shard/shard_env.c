@@ -77,8 +77,9 @@ static int open_checked(struct bt_shard_env *e, const char *path, bool finished,
 static int check_same_file(struct bt_shard_env *e, const struct stat *checked, struct bt_err *err)
 {
     struct stat st;
+    int fd;
 
-    if (mdb_env_get_fd(e->env, &e->fd) == 0 && fstat(e->fd, &st) == 0 && st.st_dev == checked->st_dev &&
+    if (mdb_env_get_fd(e->env, &fd) == 0 && fstat(fd, &st) == 0 && st.st_dev == checked->st_dev &&
         st.st_ino == checked->st_ino)
         return BT_OK;
     return bt_fail(err, BT_ERR_SHARD, "%s: another file took its place while it was opened; run again",
@@ -212,6 +213,11 @@ static int value_failed(const struct bt_shard_env *e, const MDB_val *key, int st
     return bt_fail(err, status, "%s: the value of key %s %s", e->path, name, what);
 }
 
+static int damaged(const struct bt_shard_env *e, const MDB_val *key, struct bt_err *err)
+{
+    return value_failed(e, key, BT_ERR_BT_CRC, "does not match its checksum; fetch the shard again", err);
+}
+
 bool bt_value_is_whole(const void *value, size_t size)
 {
     const uint8_t *head = value;
@@ -225,7 +231,7 @@ static int open_value(const struct bt_shard_env *e, const MDB_val *key, const MD
     const uint8_t *head = value->mv_data;
 
     if (!bt_value_is_whole(value->mv_data, value->mv_size))
-        return value_failed(e, key, BT_ERR_BT_CRC, "does not match its checksum; fetch the shard again", err);
+        return damaged(e, key, err);
     if (head[0] > BT_FORMAT_RAW || head[1] | head[2] | head[3])
         return value_failed(e, key, BT_ERR_SHARD,
                             "has a format that this build does not know; use the bt that wrote it", err);
@@ -260,66 +266,109 @@ int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, si
     return status ? bt_shard_fail(e, status, err) : open_value(e, &k, &v, false, space, body, size, err);
 }
 
-/* A value that fills pages of its own is read, not touched in the map: one call costs less than a fault for
- * every few pages. It is in the record's room then. */
-static int fetch(const struct bt_shard_env *e, MDB_val *value, struct bt_record *rec, struct bt_err *err)
+/* A record as it is stored, msgpack in pages of its own: checked while it is copied, the one pass over it in the map. BT_END:
+ * it is of another kind. */
+static int take_large(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value, struct bt_record *rec,
+                      struct bt_err *err)
 {
-    off_t at = (const char *)value->mv_data - (const char *)e->mapped;
-    char *room = bt_record_room(rec, value->mv_size, err);
+    const uint8_t *head = value->mv_data;
+    size_t size = value->mv_size - BT_VALUE_HEAD;
 
+    if (head[0] | head[1] | head[2] | head[3])
+        return BT_END;
+    char *room = bt_record_room(rec, size, err);
     if (!room)
         return BT_ERR_MEMORY;
-    for (size_t done = 0; done < value->mv_size;) {
-        ssize_t n = pread(e->fd, room + done, value->mv_size - done, at + (off_t)done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? bt_fail_errno(err, errno, 0, e->path, "check the disk, and run again")
-                         : bt_fail(err, BT_ERR_IO, "%s: was cut while it was read; fetch it again", e->path);
-        done += (size_t)n;
-    }
-    value->mv_data = room;
-    return BT_OK;
+    if (bt_crc32c_copy(0, room, head + BT_VALUE_HEAD, size) != get_crc(head))
+        return damaged(e, key, err);
+    return bt_record_decode_room(rec, 0, size, err);
 }
 
-static int get_record(const struct bt_shard_env *e, MDB_txn *txn, const void *key, size_t key_size,
-                      struct bt_buf *space, struct bt_record *rec, struct bt_err *err)
+static int to_record(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value, struct bt_record *rec,
+                     struct bt_err *err)
 {
-    MDB_val k = { key_size, (void *)(uintptr_t)key }, v;
+    struct bt_buf space = { 0 };
     const void *body = NULL;
     size_t size = 0;
-    int rc = BT_OK, status = mdb_get(txn, e->dbi, &k, &v);
-    bool large = !status && e->mapped && v.mv_size > BT_PAGE_SMALLEST;
+    int rc = value->mv_size > BT_PAGE_SMALLEST ? take_large(e, key, value, rec, err) : BT_END;
 
-    if (status)
-        return status == MDB_NOTFOUND ? BT_END : bt_shard_fail(e, status, err);
-    if (large)
-        rc = fetch(e, &v, rec, err);
-    if (!rc)
-        rc = open_value(e, &k, &v, true, space, &body, &size, err);
-    if (rc)
-        return rc;
-    if (large && body == (const char *)v.mv_data + BT_VALUE_HEAD)
-        return bt_record_decode_room(rec, BT_VALUE_HEAD, size, err);
-    return bt_record_decode(rec, body, size, err);
+    if (rc == BT_END) {
+        rc = open_value(e, key, value, true, &space, &body, &size, err);
+        rc = rc ? rc : bt_record_decode(rec, body, size, err);
+        bt_buf_free(&space);
+    }
+    return rc ? bt_context(err, "%s", e->path) : BT_OK;
 }
 
 int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t key_size, struct bt_record *rec,
                         struct bt_err *err)
 {
-    struct bt_buf space = { 0 };
+    MDB_val k = { key_size, (void *)(uintptr_t)key }, v;
     MDB_txn *txn;
-    int status = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
+    int rc = BT_END, status = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
 
     if (status)
         return bt_shard_fail(e, status, err);
-    int rc = get_record(e, txn, key, key_size, &space, rec, err);
-    if (rc && rc != BT_END)
-        bt_context(err, "%s", e->path);
+    status = mdb_get(txn, e->dbi, &k, &v);
+    if (!status)
+        rc = to_record(e, &k, &v, rec, err);
+    else if (status != MDB_NOTFOUND)
+        rc = bt_shard_fail(e, status, err);
     mdb_txn_abort(txn);
-    bt_buf_free(&space);
     return rc;
+}
+
+/* ---- views ---- */
+
+int bt_shard_view_open(struct bt_shard_view **view, const struct bt_shard_env *e, struct bt_err *err)
+{
+    struct bt_shard_view *v = bt_alloc(1, sizeof *v, err);
+
+    if (!v)
+        return BT_ERR_MEMORY;
+    v->next = UINT64_MAX;
+    int status = mdb_txn_begin(e->env, NULL, MDB_RDONLY, &v->txn);
+    if (!status)
+        status = mdb_cursor_open(v->txn, e->dbi, &v->cursor);
+    if (!status) {
+        *view = v;
+        return BT_OK;
+    }
+    bt_shard_view_close(v);
+    return bt_shard_fail(e, status, err);
+}
+
+void bt_shard_view_close(struct bt_shard_view *v)
+{
+    if (!v)
+        return;
+    if (v->cursor)
+        mdb_cursor_close(v->cursor);
+    mdb_txn_abort(v->txn);
+    free(v);
+}
+
+/* Reading on is a step of the cursor; elsewhere a new search costs less than one from where the cursor stands. */
+int bt_shard_view_record(struct bt_shard_view *v, const struct bt_shard_env *e, uint64_t number, struct bt_record *rec,
+                         struct bt_err *err)
+{
+    uint8_t name[BT_NUMBER_KEY];
+    MDB_val key = { sizeof name, name }, value;
+    bool follows = number == v->next;
+    int status;
+
+    bt_number_key(name, 'R', number);
+    if (follows)
+        status = mdb_cursor_get(v->cursor, &key, &value, v->placed ? MDB_NEXT : MDB_SET_KEY);
+    else
+        status = mdb_get(v->txn, e->dbi, &key, &value);
+    if (!status && (key.mv_size != sizeof name || memcmp(key.mv_data, name, sizeof name) != 0))
+        status = MDB_NOTFOUND;
+    v->placed = follows && !status;
+    v->next = status ? UINT64_MAX : number + 1;
+    if (status)
+        return status == MDB_NOTFOUND ? BT_END : bt_shard_fail(e, status, err);
+    return to_record(e, &key, &value, rec, err);
 }
 
 static int add_record(const struct bt_shard_env *e, const MDB_val *key, const MDB_val *value, uint64_t n,

@@ -33,8 +33,7 @@ struct bt_shard_env {
     char *path;
     struct bt_structure structure; /* of the file when it was opened */
     struct bt_buf dict;            /* for values of format 2 */
-    const void *mapped;            /* of a finished shard: where its file begins, and */
-    int fd;                        /* liblmdb's descriptor of it */
+    const void *mapped;            /* of a finished shard: where its file begins */
 };
 /* A finished shard, read-only and without locks, after the check of structure.h. */
 int bt_shard_env_read(struct bt_shard_env *e, const char *path, struct bt_err *err);
@@ -56,6 +55,20 @@ int bt_shard_get(const struct bt_shard_env *e, MDB_txn *txn, const void *key, si
 /* Key and record in a transaction of its own; BT_END when it is not there. */
 int bt_shard_get_record(const struct bt_shard_env *e, const void *key, size_t key_size, struct bt_record *rec,
                         struct bt_err *err);
+/* A read transaction and its place that outlive a record: a finished shard never changes. One thread at a time; closed before
+ * its environment. */
+struct bt_shard_view {
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    uint64_t next; /* the record behind the one read last */
+    bool placed;   /* the cursor stands on that */
+    struct bt_shard_view *other; /* for who keeps several */
+};
+int bt_shard_view_open(struct bt_shard_view **view, const struct bt_shard_env *e, struct bt_err *err);
+void bt_shard_view_close(struct bt_shard_view *view); /* accepts NULL */
+/* BT_END when the shard has no record of that number. */
+int bt_shard_view_record(struct bt_shard_view *view, const struct bt_shard_env *e, uint64_t number, struct bt_record *rec,
+                         struct bt_err *err);
 /* Walks the records: their number and the hash of formats.md 2.1. A gap is E_SHARD. */
 int bt_shard_content(const struct bt_shard_env *e, uint64_t *n, uint64_t *content, struct bt_err *err);
 

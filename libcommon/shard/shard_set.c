@@ -17,6 +17,7 @@ enum { OPEN_AT_ONCE = 64 };
 
 struct open_shard {
     struct bt_shard_env e;
+    struct bt_shard_view *idle; /* what readers have given back */
     unsigned users;
     uint64_t used_at;
 };
@@ -162,12 +163,23 @@ int bt_shard_set_open(struct bt_shard_set **set, const char *path, bool allow_pa
     return rc;
 }
 
+static void close_shard(struct open_shard *shard)
+{
+    while (shard->idle) {
+        struct bt_shard_view *view = shard->idle;
+
+        shard->idle = view->other;
+        bt_shard_view_close(view);
+    }
+    bt_shard_env_close(&shard->e);
+}
+
 void bt_shard_set_close(struct bt_shard_set *s)
 {
     if (!s)
         return;
     for (uint64_t k = 0; s->shards && k < s->m.count; k++)
-        bt_shard_env_close(&s->shards[k].e);
+        close_shard(&s->shards[k]);
     free(s->shards);
     bt_manifest_free(&s->m);
     pthread_mutex_destroy(&s->lock);
@@ -234,7 +246,7 @@ static void close_one(struct bt_shard_set *s)
             oldest = shard;
     }
     if (oldest) {
-        bt_shard_env_close(&oldest->e);
+        close_shard(oldest);
         s->open--;
     }
 }
@@ -262,17 +274,25 @@ static int open_shard(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
     return rc;
 }
 
-static int take(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
+/* Shard k, open, and a view of it. */
+static int take(struct bt_shard_set *s, uint64_t k, struct bt_shard_view **view, struct bt_err *err)
 {
     struct open_shard *shard = &s->shards[k];
     int rc = BT_OK;
 
+    *view = NULL;
     pthread_mutex_lock(&s->lock);
     if (!shard->e.env) {
         if (s->open >= OPEN_AT_ONCE)
             close_one(s);
         rc = open_shard(s, k, err);
         s->open += !rc;
+    }
+    if (!rc && shard->idle) {
+        *view = shard->idle;
+        shard->idle = (*view)->other;
+    } else if (!rc) {
+        rc = bt_shard_view_open(view, &shard->e, err);
     }
     if (!rc) {
         shard->users++;
@@ -282,30 +302,31 @@ static int take(struct bt_shard_set *s, uint64_t k, struct bt_err *err)
     return rc;
 }
 
-static void give_back(struct bt_shard_set *s, uint64_t k)
+static void give_back(struct bt_shard_set *s, uint64_t k, struct bt_shard_view *view)
 {
     pthread_mutex_lock(&s->lock);
     s->shards[k].users--;
+    view->other = s->shards[k].idle;
+    s->shards[k].idle = view;
     pthread_mutex_unlock(&s->lock);
 }
 
 int bt_shard_set_read(struct bt_shard_set *s, uint64_t index, struct bt_record *rec, struct bt_err *err)
 {
-    uint8_t key[BT_NUMBER_KEY];
+    struct bt_shard_view *view;
 
     if (index >= s->m.n)
         return bt_fail(err, BT_ERR_BUG, "%s: record %llu asked for, there are %llu; please report this",
                        s->dir, (unsigned long long)index, (unsigned long long)s->m.n);
     uint64_t k = shard_of(s, index);
-    int rc = take(s, k, err);
+    int rc = take(s, k, &view, err);
     if (rc)
         return rc;
-    bt_number_key(key, 'R', index - s->m.shards[k].first);
-    rc = bt_shard_get_record(&s->shards[k].e, key, sizeof key, rec, err);
+    rc = bt_shard_view_record(view, &s->shards[k].e, index - s->m.shards[k].first, rec, err);
     if (rc == BT_END)
         rc = bt_fail(err, BT_ERR_SHARD, "%s/%s: record %llu is missing; fetch the shard again", s->dir,
                      s->m.shards[k].file, (unsigned long long)(index - s->m.shards[k].first));
-    give_back(s, k);
+    give_back(s, k, view);
     return rc;
 }
 
@@ -323,11 +344,12 @@ int bt_shard_set_verify(struct bt_shard_set *s, struct bt_err *err)
     for (uint64_t k = 0; !rc && k < s->m.count; k++) {
         const struct bt_shard_info *want = &s->m.shards[k];
         struct bt_shard_info info = { .n = 0 };
+        struct bt_shard_view *view;
         char *path = shard_path(s, k);
 
-        rc = path ? take(s, k, err) : no_memory(s->dir, err);
+        rc = path ? take(s, k, &view, err) : no_memory(s->dir, err);
         if (!rc)
-            give_back(s, k);
+            give_back(s, k, view);
         if (!rc)
             rc = bt_shard_describe(path, &info, err);
         if (!rc && want->sha256[0] && strcmp(info.sha256, want->sha256) != 0)

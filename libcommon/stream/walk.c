@@ -236,9 +236,17 @@ static int nodes(struct walk *w, uint64_t count, size_t size, void *made)
     return BT_OK;
 }
 
+/* One of 64 bits; equal keys have the same. */
+static uint64_t bit_of(const struct key *key)
+{
+    return UINT64_C(1) << ((key->size * 7 + (uint8_t)key->data[0] * 5 + (uint8_t)key->data[key->size - 1]) % 64);
+}
+
 static int pairs(struct walk *w, uint64_t count, struct key *keys, msgpack_object_kv *made)
 {
     msgpack_object_kv unkept;
+    uint64_t seen = 0;
+    bool repeated = false; /* a bit is, so that a key may be */
     int rc = BT_OK;
 
     w->depth++;
@@ -249,10 +257,12 @@ static int pairs(struct walk *w, uint64_t count, struct key *keys, msgpack_objec
         if (rc)
             break;
         keys[i] = (struct key){ pair->key.via.str.ptr, pair->key.via.str.size };
+        repeated = repeated || (seen & bit_of(&keys[i]));
+        seen |= bit_of(&keys[i]);
         rc = value(w, &pair->val);
     }
     w->depth--;
-    return rc ? rc : check_unique(w, keys, count);
+    return rc || !repeated ? rc : check_unique(w, keys, count);
 }
 
 static int map(struct walk *w, uint64_t count, msgpack_object *o)
@@ -327,6 +337,10 @@ static int value(struct walk *w, msgpack_object *o)
         return array(w, tag & 0x0F, o);
     if (tag < 0xC0)
         return bytes_of(w, tag & 0x1F, true, o);
+    if (tag == 0xD9) { /* captions are these; foreseen more easily than a place in a table */
+        rc = length(w, 1, 32, &n);
+        return rc ? rc : bytes_of(w, n, true, o);
+    }
     switch (tag) {
     case 0xC4: case 0xC5: case 0xC6: /* bin 8, 16, 32 */
         rc = length(w, (size_t)1 << (tag - 0xC4), tag == 0xC4 ? 0 : tag == 0xC5 ? 256 : 65536, &n);
@@ -337,8 +351,8 @@ static int value(struct walk *w, msgpack_object *o)
         return integer(w, (size_t)1 << (tag - 0xCC), false, o);
     case 0xD0: case 0xD1: case 0xD2: case 0xD3: /* signed 8 to 64 */
         return integer(w, (size_t)1 << (tag - 0xD0), true, o);
-    case 0xD9: case 0xDA: case 0xDB: /* str 8, 16, 32 */
-        rc = length(w, (size_t)1 << (tag - 0xD9), tag == 0xD9 ? 32 : tag == 0xDA ? 256 : 65536, &n);
+    case 0xDA: case 0xDB: /* str 16, 32 */
+        rc = length(w, (size_t)1 << (tag - 0xD9), tag == 0xDA ? 256 : 65536, &n);
         return rc ? rc : bytes_of(w, n, true, o);
     case 0xDC: case 0xDD: /* array 16, 32 */
         rc = length(w, tag == 0xDC ? 2 : 4, tag == 0xDC ? 16 : 65536, &n);

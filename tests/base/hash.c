@@ -28,6 +28,7 @@ static void test_crc32c(void)
 
 static void test_crc32c_in_pieces(void)
 {
+    static char copy[sizeof data];
     uint32_t whole = bt_crc32c(0, data, sizeof data);
 
     for (size_t cut = 0; cut <= sizeof data; cut++) {
@@ -35,6 +36,9 @@ static void test_crc32c_in_pieces(void)
 
         CHECK_INT(bt_crc32c_portable(0, data, cut), crc);
         CHECK_INT(bt_crc32c(crc, data + cut, sizeof data - cut), whole);
+        memset(copy, 0, sizeof copy);
+        CHECK_INT(bt_crc32c_copy(0, copy, data, cut), crc);
+        CHECK(memcmp(copy, data, cut) == 0 && (cut == sizeof data || copy[cut] == 0));
     }
 }
 

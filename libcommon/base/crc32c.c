@@ -1,0 +1,196 @@
+/* crc32c, as fast as the processor can: see hash.h. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "libcommon/base/hash.h"
+
+enum { SLICES = 8 };
+#define POLYNOMIAL 0x82F63B78u /* Castagnoli, reflected */
+
+static uint32_t table[SLICES][256];
+static uint32_t (*update)(uint32_t crc, const uint8_t *p, size_t size);
+static uint32_t (*copy)(uint32_t crc, const uint8_t *p, size_t size, uint8_t *to);
+
+/* Eight bytes a step: table[k][b] is the effect of byte b with k bytes of zero behind it. */
+static uint32_t update_table(uint32_t crc, const uint8_t *p, size_t size)
+{
+    for (; size >= 8; p += 8, size -= 8) {
+        uint64_t word;
+
+        memcpy(&word, p, 8);
+        word ^= crc;
+        crc = 0;
+        for (int k = 0; k < SLICES; k++)
+            crc ^= table[SLICES - 1 - k][word >> (8 * k) & 0xFF];
+    }
+    while (size--)
+        crc = crc >> 8 ^ table[0][(crc ^ *p++) & 0xFF];
+    return crc;
+}
+
+static uint32_t copy_first(uint32_t crc, const uint8_t *p, size_t size, uint8_t *to)
+{
+    memcpy(to, p, size);
+    return update(crc, to, size);
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+static uint64_t word_at(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+    return word;
+}
+
+__attribute__((target("sse4.2"))) static uint32_t update_sse42(uint32_t crc, const uint8_t *p, size_t size)
+{
+    uint64_t wide = crc;
+
+    for (; size >= 8; p += 8, size -= 8)
+        wide = _mm_crc32_u64(wide, word_at(p));
+    crc = (uint32_t)wide;
+    while (size--)
+        crc = _mm_crc32_u8(crc, *p++);
+    return crc;
+}
+
+/* Folding: 128 bits far in front are carried over to those D bits behind them by two carry-less products, with x^(D+31) and
+ * x^(D-33) modulo the polynomial, reflected. Source: Gopal et al., Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
+ * Instruction, Intel, 2009. */
+#define FOLD __attribute__((target("sse4.2,avx2,pclmul,vpclmulqdq")))
+#define FOLD_INLINE FOLD __attribute__((always_inline)) static inline
+enum { FOLDED_BYTES = 128, AHEAD_BYTES = 1024 };
+
+struct folded {
+    __m256i at[4];
+};
+
+FOLD_INLINE __m256i load(const uint8_t *p, uint8_t *to)
+{
+    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)p);
+
+    if (to)
+        _mm256_storeu_si256((__m256i *)(void *)to, bytes);
+    return bytes;
+}
+
+FOLD_INLINE __m256i fold(__m256i front, __m256i by, __m256i behind)
+{
+    return _mm256_xor_si256(behind, _mm256_xor_si256(_mm256_clmulepi64_epi128(front, by, 0x00),
+                                                     _mm256_clmulepi64_epi128(front, by, 0x11)));
+}
+
+FOLD_INLINE void fold_begin(struct folded *f, uint32_t crc, const uint8_t *p, uint8_t *to)
+{
+    for (int i = 0; i < 4; i++)
+        f->at[i] = load(p + 32 * i, to ? to + 32 * i : NULL);
+    f->at[0] = _mm256_xor_si256(f->at[0], _mm256_set_epi64x(0, 0, 0, crc));
+}
+
+FOLD_INLINE void fold_step(struct folded *f, const uint8_t *p, uint8_t *to)
+{
+    const __m256i by_1024 = _mm256_set_epi64x(0x0d3b6092, 0x6992cea2, 0x0d3b6092, 0x6992cea2);
+
+    _mm_prefetch((const char *)p + AHEAD_BYTES, _MM_HINT_T0); /* what comes from a file is in no cache yet */
+    _mm_prefetch((const char *)p + AHEAD_BYTES + 64, _MM_HINT_T0);
+    for (int i = 0; i < 4; i++)
+        f->at[i] = fold(f->at[i], by_1024, load(p + 32 * i, to ? to + 32 * i : NULL));
+}
+
+FOLD_INLINE uint32_t fold_end(const struct folded *f)
+{
+    const __m256i by_256 = _mm256_set_epi64x(0xba4fc28e, 0x3da6d0cb, 0xba4fc28e, 0x3da6d0cb);
+    const __m128i by_128 = _mm_set_epi64x(0x493c7d27, 0xf20c0dfe);
+    __m256i all = fold(fold(fold(f->at[0], by_256, f->at[1]), by_256, f->at[2]), by_256, f->at[3]);
+    __m128i front = _mm256_castsi256_si128(all), rest = _mm256_extracti128_si256(all, 1);
+
+    rest = _mm_xor_si128(rest, _mm_xor_si128(_mm_clmulepi64_si128(front, by_128, 0x00),
+                                             _mm_clmulepi64_si128(front, by_128, 0x11)));
+    return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(rest, 0)),
+                                   (uint64_t)_mm_extract_epi64(rest, 1));
+}
+
+/* `to`, when there is one, gets the bytes too. */
+FOLD_INLINE uint32_t update_all(uint32_t crc, const uint8_t *p, size_t size, uint8_t *to)
+{
+    struct folded f;
+
+    if (size >= 2 * FOLDED_BYTES) {
+        fold_begin(&f, crc, p, to);
+        for (p += FOLDED_BYTES, size -= FOLDED_BYTES; size >= FOLDED_BYTES; p += FOLDED_BYTES, size -= FOLDED_BYTES) {
+            to = to ? to + FOLDED_BYTES : NULL;
+            fold_step(&f, p, to);
+        }
+        to = to ? to + FOLDED_BYTES : NULL;
+        crc = fold_end(&f);
+    }
+    if (to)
+        memcpy(to, p, size);
+    return update_sse42(crc, p, size);
+}
+
+FOLD static uint32_t update_folding(uint32_t crc, const uint8_t *p, size_t size)
+{
+    return update_all(crc, p, size, NULL);
+}
+
+FOLD static uint32_t copy_folding(uint32_t crc, const uint8_t *p, size_t size, uint8_t *to)
+{
+    return update_all(crc, p, size, to);
+}
+
+static bool have_folding(void)
+{
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("vpclmulqdq");
+}
+
+static bool have_sse42(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse4.2");
+}
+#endif
+
+/* Runs before main, so that threads find the table made. */
+__attribute__((constructor)) static void crc_setup(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t crc = byte;
+
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? POLYNOMIAL : 0);
+        table[0][byte] = crc;
+    }
+    for (int k = 1; k < SLICES; k++)
+        for (int byte = 0; byte < 256; byte++)
+            table[k][byte] = table[k - 1][byte] >> 8 ^ table[0][table[k - 1][byte] & 0xFF];
+    update = update_table;
+    copy = copy_first;
+#if defined(__x86_64__)
+    if (have_sse42())
+        update = update_sse42;
+    if (have_sse42() && have_folding()) {
+        update = update_folding;
+        copy = copy_folding;
+    }
+#endif
+}
+
+uint32_t bt_crc32c(uint32_t crc, const void *data, size_t size)
+{
+    return ~update(~crc, data, size);
+}
+
+uint32_t bt_crc32c_copy(uint32_t crc, void *to, const void *from, size_t size)
+{
+    return ~copy(~crc, from, size, to);
+}
+
+uint32_t bt_crc32c_portable(uint32_t crc, const void *data, size_t size)
+{
+    return ~update_table(~crc, data, size);
+}
