@@ -65,7 +65,7 @@ __attribute__((target("sse4.2"))) static uint32_t update_sse42(uint32_t crc, con
 enum { FOLDED_BYTES = 128, AHEAD_BYTES = 1024 };
 
 struct folded {
-    __m256i at[4];
+    __m256i a, b, c, d;
 };
 
 FOLD_INLINE __m256i load(const uint8_t *p, uint8_t *to)
@@ -85,9 +85,11 @@ FOLD_INLINE __m256i fold(__m256i front, __m256i by, __m256i behind)
 
 FOLD_INLINE void fold_begin(struct folded *f, uint32_t crc, const uint8_t *p, uint8_t *to)
 {
-    for (int i = 0; i < 4; i++)
-        f->at[i] = load(p + 32 * i, to ? to + 32 * i : NULL);
-    f->at[0] = _mm256_xor_si256(f->at[0], _mm256_set_epi64x(0, 0, 0, crc));
+    f->a = load(p, to);
+    f->b = load(p + 32, to ? to + 32 : NULL);
+    f->c = load(p + 64, to ? to + 64 : NULL);
+    f->d = load(p + 96, to ? to + 96 : NULL);
+    f->a = _mm256_xor_si256(f->a, _mm256_set_epi64x(0, 0, 0, crc));
 }
 
 FOLD_INLINE void fold_step(struct folded *f, const uint8_t *p, uint8_t *to)
@@ -96,15 +98,17 @@ FOLD_INLINE void fold_step(struct folded *f, const uint8_t *p, uint8_t *to)
 
     _mm_prefetch((const char *)p + AHEAD_BYTES, _MM_HINT_T0); /* what comes from a file is in no cache yet */
     _mm_prefetch((const char *)p + AHEAD_BYTES + 64, _MM_HINT_T0);
-    for (int i = 0; i < 4; i++)
-        f->at[i] = fold(f->at[i], by_1024, load(p + 32 * i, to ? to + 32 * i : NULL));
+    f->a = fold(f->a, by_1024, load(p, to));
+    f->b = fold(f->b, by_1024, load(p + 32, to ? to + 32 : NULL));
+    f->c = fold(f->c, by_1024, load(p + 64, to ? to + 64 : NULL));
+    f->d = fold(f->d, by_1024, load(p + 96, to ? to + 96 : NULL));
 }
 
 FOLD_INLINE uint32_t fold_end(const struct folded *f)
 {
     const __m256i by_256 = _mm256_set_epi64x(0xba4fc28e, 0x3da6d0cb, 0xba4fc28e, 0x3da6d0cb);
     const __m128i by_128 = _mm_set_epi64x(0x493c7d27, 0xf20c0dfe);
-    __m256i all = fold(fold(fold(f->at[0], by_256, f->at[1]), by_256, f->at[2]), by_256, f->at[3]);
+    __m256i all = fold(fold(fold(f->a, by_256, f->b), by_256, f->c), by_256, f->d);
     __m128i front = _mm256_castsi256_si128(all), rest = _mm256_extracti128_si256(all, 1);
 
     rest = _mm_xor_si128(rest, _mm_xor_si128(_mm_clmulepi64_si128(front, by_128, 0x00),
