@@ -9,6 +9,9 @@ enum { BT_IMAGE_MAX_SIDE = 32768, BT_IMAGE_MAX_SCANS = 100, BT_IMAGE_MAX_CHUNKS 
 /* Each has recognised its own signature by the time it is called. */
 int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
                    const struct bt_image_options *options, struct bt_image_reject *reject);
+/* The part that `choose` names, NULL: all; see bt_image_decode_part. */
+int bt_jpeg_decode_part(struct bt_image *image, const uint8_t *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                        const struct bt_image_options *options, struct bt_image_reject *reject);
 int bt_png_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
                   const struct bt_image_options *options, struct bt_image_reject *reject);
 
@@ -21,6 +24,8 @@ int bt_gif_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
 int bt_image_refuse(struct bt_image_reject *reject, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Whether a picture of that size is within the limits. */
+int bt_image_check(uint64_t width, uint64_t height, const struct bt_image_options *options, struct bt_image_reject *reject);
 /* Checks the limits and takes the pixel memory, zeroed: [height][width][3]. */
 int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct bt_image_options *options,
                   struct bt_image_reject *reject);

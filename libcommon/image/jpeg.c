@@ -5,13 +5,17 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include "libcommon/image/codec.h"
 
-enum { MEMORY_LIMIT = 1 << 30 }; /* of libjpeg's own, formats.md 8 */
+enum {
+    MEMORY_LIMIT = 1 << 30, /* of libjpeg's own, formats.md 8 */
+    MARGIN = 2, /* columns: upsampling mixes a chroma sample, at most two pixels wide, with its neighbours */
+};
 
 struct decoder {
     struct jpeg_decompress_struct cinfo;
@@ -25,8 +29,12 @@ struct decoder {
     bool too_many_scans;
     char warning[JMSG_LENGTH_MAX]; /* the first that is about damage; empty: none */
     bool warned_of_end;            /* ... and it says that data is missing */
+    bt_crop_chooser *choose; /* NULL: the whole picture is wanted */
+    void *context;
+    struct bt_crop part; /* what is wanted */
     uint8_t *rgb;
-    uint8_t *row; /* one row as libjpeg gives it, when that is not RGB */
+    uint8_t *row;       /* one row as libjpeg gives it, when that is not one of the result */
+    unsigned row_begin; /* the column it begins with */
 };
 
 static void on_error(j_common_ptr cinfo)
@@ -93,7 +101,7 @@ static void setup(struct decoder *d, const uint8_t *bytes, size_t size)
     d->errors.error_exit = on_error;
     d->errors.emit_message = on_message;
     d->cinfo.client_data = d;
-    if (setjmp(d->fail)) /* only for want of memory; bt_jpeg_decode sets its own */
+    if (setjmp(d->fail)) /* only for want of memory; bt_jpeg_decode_part sets its own */
         return;
     jpeg_create_decompress(&d->cinfo);
     d->cinfo.mem->max_memory_to_use = MEMORY_LIMIT;
@@ -124,23 +132,62 @@ static void grey_to_rgb(uint8_t *rgb, const uint8_t *row, unsigned width)
         rgb[0] = rgb[1] = rgb[2] = row[x];
 }
 
-/* False when the library suspended: the file ends before its last row. */
+/* Passes over the rows above the part and the columns beside it. The pixels inside are those of the whole: rows begin with one of
+ * MCUs, before which the library decodes another where upsampling looks up and down, and columns have a margin. A file of several
+ * scans is decoded whole, since all its coefficients are read anyway and smoothing looks further. False when the file ends above. */
+static bool narrow(struct decoder *d)
+{
+    struct jpeg_decompress_struct *c = &d->cinfo;
+    unsigned left = (unsigned)d->part.left, begin = left < MARGIN ? 0 : left - MARGIN;
+    unsigned end = left + (unsigned)d->part.width + MARGIN, width = (end < c->image_width ? end : c->image_width) - begin;
+    unsigned mcu_height = DCTSIZE * (unsigned)c->max_v_samp_factor, rows = (unsigned)d->part.top / mcu_height * mcu_height;
+
+    if (jpeg_has_multiple_scans(c))
+        return true;
+    jpeg_crop_scanline(c, &begin, &width); /* moves the begin to that of an MCU */
+    d->row_begin = begin;
+    jpeg_skip_scanlines(c, rows);
+    return !d->ended;
+}
+
+static void put_row(struct decoder *d, uint8_t *rgb, const uint8_t *row)
+{
+    unsigned width = (unsigned)d->part.width;
+
+    row += ((unsigned)d->part.left - d->row_begin) * (unsigned)d->cinfo.output_components;
+    if (d->cinfo.out_color_space == JCS_CMYK)
+        cmyk_to_rgb(rgb, row, width);
+    else if (d->cinfo.out_color_space == JCS_GRAYSCALE)
+        grey_to_rgb(rgb, row, width);
+    else
+        memcpy(rgb, row, (size_t)width * 3);
+}
+
+/* False when the library suspended: the file ends before the last row of the part. */
 static bool read_rows(struct decoder *d)
 {
     struct jpeg_decompress_struct *c = &d->cinfo;
+    unsigned top = (unsigned)d->part.top, end = top + (unsigned)d->part.height;
+    uint8_t *rgb = d->rgb;
 
-    while (c->output_scanline < c->output_height) {
-        uint8_t *rgb = d->rgb + (size_t)c->output_scanline * c->output_width * 3;
+    while (c->output_scanline < end) {
+        bool inside = c->output_scanline >= top;
         JSAMPROW row = d->row ? d->row : rgb;
 
         if (jpeg_read_scanlines(c, &row, 1) != 1)
             return false;
-        if (c->out_color_space == JCS_CMYK)
-            cmyk_to_rgb(rgb, row, c->output_width);
-        else if (c->out_color_space == JCS_GRAYSCALE)
-            grey_to_rgb(rgb, row, c->output_width);
+        if (inside && d->row)
+            put_row(d, rgb, row);
+        if (inside)
+            rgb += (size_t)d->part.width * 3;
     }
     return true;
+}
+
+/* Rows beneath the part are not looked at. */
+static bool finish(struct decoder *d)
+{
+    return (unsigned)(d->part.top + d->part.height) < d->cinfo.image_height || jpeg_finish_decompress(&d->cinfo);
 }
 
 static int cut(struct decoder *d, struct bt_image_reject *reject)
@@ -194,24 +241,26 @@ static int decode(struct decoder *d, struct bt_image_reject *reject)
         return cut(d, reject);
     if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
         return bt_image_refuse(reject, "IMG_FORMAT", "JPEG of %d components", c->num_components);
-    rc = bt_image_take(&d->rgb, c->image_width, c->image_height, d->options, reject);
+    rc = bt_image_check(c->image_width, c->image_height, d->options, reject);
     if (rc)
         return rc;
+    d->part = d->choose ? d->choose((int)c->image_width, (int)c->image_height, d->context)
+                        : (struct bt_crop){ 0, 0, (int)c->image_height, (int)c->image_width };
     c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
-    if (c->num_components != 3) {
+    d->rgb = malloc((size_t)d->part.width * (size_t)d->part.height * 3);
+    if (c->num_components != 3 || d->choose)
         d->row = malloc((size_t)c->image_width * 4);
-        if (!d->row)
-            return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
-    }
-    if (!jpeg_start_decompress(c) || !read_rows(d) || !jpeg_finish_decompress(c))
+    if (!d->rgb || (!d->row && (c->num_components != 3 || d->choose)))
+        return bt_image_refuse(reject, "DECODE_MEM", "no memory for %d x %d pixels", d->part.width, d->part.height);
+    if (!jpeg_start_decompress(c) || (d->choose && !narrow(d)) || !read_rows(d) || !finish(d))
         return cut(d, reject);
     if (d->warning[0] && !d->options->allow_corrupt && !(d->ended && d->options->allow_truncated))
         return bt_image_refuse(reject, d->warned_of_end ? "IMG_TRUNCATED" : "IMG_CORRUPT", "%s", d->warning);
     return BT_OK;
 }
 
-int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
-                   const struct bt_image_options *options, struct bt_image_reject *reject)
+int bt_jpeg_decode_part(struct bt_image *image, const uint8_t *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                        const struct bt_image_options *options, struct bt_image_reject *reject)
 {
     struct decoder *d = calloc(1, sizeof *d);
     int rc;
@@ -219,6 +268,8 @@ int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
     if (!d)
         return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
     d->options = options;
+    d->choose = choose;
+    d->context = context;
     d->size = size;
     setup(d, bytes, size);
     if (!d->cinfo.src)
@@ -228,8 +279,8 @@ int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
     else
         rc = decode(d, reject);
     if (rc == BT_OK) {
-        *image = (struct bt_image){ .width = (int)d->cinfo.image_width,
-                                    .height = (int)d->cinfo.image_height,
+        *image = (struct bt_image){ .width = d->part.width,
+                                    .height = d->part.height,
                                     .rgb = d->rgb,
                                     .orientation = bt_exif_orientation_of_jpeg(bytes, size),
                                     .grey = d->cinfo.num_components == 1,
@@ -242,4 +293,10 @@ int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
     free(d->row);
     free(d);
     return rc;
+}
+
+int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
+                   struct bt_image_reject *reject)
+{
+    return bt_jpeg_decode_part(image, bytes, size, NULL, NULL, options, reject);
 }

@@ -90,52 +90,71 @@ int bt_image_clip_tensor(float *chw, int side, const struct bt_image *image, str
     return rc;
 }
 
-int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, enum bt_augment augment,
-                          uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err)
+struct key {
+    uint64_t seed, index;
+    uint32_t epoch;
+};
+
+static struct bt_crop draw_crop(int width, int height, void *context)
 {
-    struct bt_draw crop_draw = bt_draw(seed, BT_DRAW_CROP, epoch, index);
-    struct bt_draw flip_draw = bt_draw(seed, BT_DRAW_FLIP, epoch, index);
-    struct bt_draw augment_draw = bt_draw(seed, BT_DRAW_AUGMENT, epoch, index);
-    struct bt_crop crop = bt_crop_draw(image->width, image->height, 0.5, &crop_draw);
+    const struct key *k = context;
+    struct bt_draw draw = bt_draw(k->seed, BT_DRAW_CROP, k->epoch, k->index);
+
+    return bt_crop_draw(width, height, 0.5, &draw);
+}
+
+/* What follows the crop. */
+static int train_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop, enum bt_augment augment,
+                        const struct key *k, struct bt_err *err)
+{
+    struct bt_draw flip_draw = bt_draw(k->seed, BT_DRAW_FLIP, k->epoch, k->index);
+    struct bt_draw augment_draw = bt_draw(k->seed, BT_DRAW_AUGMENT, k->epoch, k->index);
     bool flip = bt_draw_uniform(&flip_draw) < 0.5f;
     struct bt_augment_step steps[2];
     int count = augment ? bt_augment_draw(steps, augment == BT_AUGMENT_INTENDED, &augment_draw) : 0;
 
-    return bt_image_augmented_tensor(chw, side, image, &crop, flip, steps, count, err);
+    return bt_image_augmented_tensor(chw, side, image, crop, flip, steps, count, err);
 }
 
-static int decode(struct bt_image *image, const void *bytes, size_t size, const char *place,
-                  struct bt_err *err)
+int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, enum bt_augment augment,
+                          uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err)
 {
-    struct bt_image_reject reject;
+    struct key key = { seed, index, epoch };
+    struct bt_crop crop = draw_crop(image->width, image->height, &key);
 
-    if (bt_image_decode(image, bytes, size, NULL, &reject) == BT_OK)
-        return BT_OK;
-    return bt_fail(err, BT_ERR_IMAGE, "%s: %s (%s)", place, reject.detail, reject.code);
+    return train_tensor(chw, side, image, &crop, augment, &key, err);
+}
+
+static int refused(const struct bt_image_reject *reject, const char *place, struct bt_err *err)
+{
+    return bt_fail(err, BT_ERR_IMAGE, "%s: %s (%s)", place, reject->detail, reject->code);
 }
 
 int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
                         enum bt_augment augment, uint64_t seed, uint32_t epoch, uint64_t index,
                         struct bt_err *err)
 {
-    struct bt_image image;
-    int rc = decode(&image, bytes, size, place, err);
+    struct key key = { seed, index, epoch };
+    struct bt_image_reject reject;
+    struct bt_image part;
+    int rc;
 
-    if (rc)
-        return rc;
-    rc = bt_image_train_tensor(chw, side, &image, augment, seed, epoch, index, err);
-    bt_image_free(&image);
+    if (bt_image_decode_part(&part, bytes, size, draw_crop, &key, &reject))
+        return refused(&reject, place, err);
+    rc = train_tensor(chw, side, &part, NULL, augment, &key, err);
+    bt_image_free(&part);
     return rc;
 }
 
 int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place,
                        struct bt_err *err)
 {
+    struct bt_image_reject reject;
     struct bt_image image;
-    int rc = decode(&image, bytes, size, place, err);
+    int rc;
 
-    if (rc)
-        return rc;
+    if (bt_image_decode(&image, bytes, size, NULL, &reject))
+        return refused(&reject, place, err);
     rc = bt_image_to_tensor(chw, side, &image, NULL, false, err);
     bt_image_free(&image);
     return rc;
