@@ -112,7 +112,7 @@ static const char *text_kind(const char *text, size_t size)
     return size ? "text" : NULL;
 }
 
-static bool is_jpeg(const uint8_t *bytes, size_t size)
+bool bt_is_jpeg(const uint8_t *bytes, size_t size)
 {
     /* Three bytes as Pillow; a file of two that begins like one is a cut JPEG rather than an unknown. */
     return size >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8 && (size == 2 || bytes[2] == 0xff);
@@ -136,13 +136,13 @@ const char *bt_image_kind(const void *bytes, size_t size)
 
     if (size == 0)
         return "an empty file";
-    if (is_jpeg(b, size))
+    if (bt_is_jpeg(b, size))
         return "JPEG";
     s = find_signature(b, size);
     if (s)
         return s->name;
     for (size_t i = 1; i <= 4 && i + 3 <= size; i++)
-        if (is_jpeg(b + i, size - i))
+        if (bt_is_jpeg(b + i, size - i))
             return "a JPEG with other bytes in front";
     name = text_kind(bytes, size);
     return name ? name : "no known kind of picture";
@@ -152,14 +152,14 @@ bool bt_image_is_picture(const void *bytes, size_t size)
 {
     const struct signature *s = find_signature(bytes, size);
 
-    return is_jpeg(bytes, size) || (s && s->picture);
+    return bt_is_jpeg(bytes, size) || (s && s->picture);
 }
 
 static decode_fn *find_decoder(const uint8_t *bytes, size_t size)
 {
     const struct signature *s = find_signature(bytes, size);
 
-    if (is_jpeg(bytes, size))
+    if (bt_is_jpeg(bytes, size))
         return bt_jpeg_decode;
     return s ? s->decode : NULL;
 }
@@ -213,10 +213,10 @@ int bt_image_decode_part(struct bt_image *part, const void *bytes, size_t size, 
     struct bt_crop crop;
     int rc;
 
-    if (is_jpeg(bytes, size))
+    if (bt_is_jpeg(bytes, size))
         return bt_jpeg_decode_part(part, bytes, size, choose, context, &strict, reject);
     rc = bt_image_decode(part, bytes, size, NULL, reject);
-    if (rc)
+    if (rc || !choose)
         return rc;
     crop = choose(part->width, part->height, context);
     keep_part(part, &crop);

@@ -58,7 +58,7 @@ struct bt_crop {
 
 /* Says which part is wanted of a picture of that size; inside it. */
 typedef struct bt_crop bt_crop_chooser(int width, int height, void *context);
-/* The pixels of one part, those of bt_image_decode without options. Of a JPEG no more is decoded than they need, so damage beneath
+/* The pixels of one part (choose NULL: all), those of bt_image_decode without options. Of a JPEG no more is decoded than they need, so damage beneath
  * them goes unnoticed: for files that were decoded whole before. Otherwise as bt_image_decode. */
 int bt_image_decode_part(struct bt_image *part, const void *bytes, size_t size, bt_crop_chooser *choose, void *context,
                          struct bt_image_reject *reject);
@@ -117,7 +117,7 @@ enum bt_augment { BT_AUGMENT_NONE, BT_AUGMENT_AS_RUN, BT_AUGMENT_INTENDED };
 int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, enum bt_augment augment,
                           uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err);
 /* Bytes to tensor in one call, for training and for evaluation (blip_image_eval: squashed to the square).
- * A file that does not decode is E_IMAGE, its message "place: detail". */
+ * A file that does not decode is E_IMAGE, its message "place: detail". Training decodes by bt_image_decode_part. */
 int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
                         enum bt_augment augment, uint64_t seed, uint32_t epoch, uint64_t index,
                         struct bt_err *err);

@@ -27,11 +27,13 @@ struct axis {
     int16_t *low;
 };
 
-/* Pixels of which a part is read: the crop is a shift of the first row. */
+/* Pixels of which a part is read: the crop is a shift of the first row. Or, with `read`, rows that come in order. */
 struct view {
     const uint8_t *rgb;
     size_t row_bytes;
     int width, height;
+    bt_row_reader *read;
+    void *context;
 };
 
 static double cubic(double x)
@@ -287,52 +289,63 @@ static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t 
 
 /* ---- the two passes ---- */
 
-enum { BEHIND = 32 }; /* bytes that the vector path may touch behind a row */
+enum {
+    TOGETHER = 4, /* rows */
+    BEHIND = 32,  /* bytes that the vector path may touch behind a row */
+};
 
-/* Four rows by the vector path. Rows at the end of the pixels, behind which there may be nothing, are read from a
- * copy; output goes through rows with room behind them. */
-static void four_rows(uint8_t *out, int width, const struct view *v, int y, int count, const struct axis *a,
-                      uint8_t *scratch)
+/* Where `count` rows from y on lie, with room behind them. Rows that are read, and those at the end of the pixels, behind which
+ * there may be nothing, lie in `copies`. */
+static int take_rows(const uint8_t *in[TOGETHER], const struct view *v, int y, int count, uint8_t *copies)
 {
-    size_t in_bytes = (size_t)v->width * 3, out_bytes = (size_t)width * 3;
-    uint8_t *copies = scratch + 4 * (out_bytes + BEHIND), *to[4];
-    const uint8_t *in[4];
+    size_t bytes = (size_t)v->width * 3, apart = bytes + BEHIND;
 
-    for (int i = 0; i < 4; i++) {
-        int row = y + (i < count ? i : 0);
+    for (int i = 0; i < count; i++) {
+        uint8_t *copy = copies + (size_t)i * apart;
 
-        in[i] = v->rgb + (size_t)row * v->row_bytes;
-        to[i] = scratch + (size_t)i * (out_bytes + BEHIND);
-        if ((size_t)(v->height - 1 - row) * v->row_bytes < BEHIND)
-            in[i] = memcpy(copies + (size_t)i * (in_bytes + BEHIND), in[i], in_bytes);
+        in[i] = v->read ? copy : v->rgb + (size_t)(y + i) * v->row_bytes;
+        if (!v->read && (size_t)(v->height - 1 - y - i) * v->row_bytes < BEHIND)
+            in[i] = memcpy(copy, in[i], bytes);
     }
+    return v->read ? v->read(v->context, copies, apart, count) : BT_OK;
+}
+
+/* Rows by the vector path, fewer than TOGETHER as well; output goes through rows with room behind them. */
+static void rows_vector(uint8_t *out, int width, const uint8_t *in[TOGETHER], int count, const struct axis *a, uint8_t *scratch)
+{
+    size_t bytes = (size_t)width * 3;
+    uint8_t *to[TOGETHER];
+
+    for (int i = 0; i < TOGETHER; i++)
+        to[i] = scratch + (size_t)i * (bytes + BEHIND);
+    for (int i = count; i < TOGETHER; i++)
+        in[i] = in[0];
     rows_avx2(to, width, in, a);
     for (int i = 0; i < count; i++)
-        memcpy(out + (size_t)i * out_bytes, to[i], out_bytes);
+        memcpy(out + (size_t)i * bytes, to[i], bytes);
 }
 
 /* Rows first .. first + rows - 1 of the view, `width` wide, into out. */
 static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
                       const struct axis *a, bool vector, struct bt_err *err)
 {
-    size_t out_bytes = (size_t)width * 3;
-    uint8_t *scratch = NULL;
+    size_t out_bytes = (size_t)width * 3, copies_bytes = TOGETHER * ((size_t)v->width * 3 + BEHIND);
+    uint8_t *scratch = bt_alloc(copies_bytes + TOGETHER * (out_bytes + BEHIND), 1, err);
+    int rc = scratch ? BT_OK : BT_ERR_MEMORY;
 
-    if (vector) {
-        scratch = bt_alloc(4 * ((uint64_t)width * 3 + (uint64_t)v->width * 3 + 2 * BEHIND), 1, err);
-        if (!scratch)
-            return BT_ERR_MEMORY;
-    }
-    for (int y = 0; y < rows; y += vector ? 4 : 1) {
+    for (int y = 0; y < rows && !rc; y += TOGETHER) {
+        int count = rows - y < TOGETHER ? rows - y : TOGETHER;
         uint8_t *to = out + (size_t)y * out_bytes;
+        const uint8_t *in[TOGETHER];
 
-        if (vector)
-            four_rows(to, width, v, first + y, rows - y < 4 ? rows - y : 4, a, scratch);
-        else
-            row_plain(to, width, v->rgb + (size_t)(first + y) * v->row_bytes, a);
+        rc = take_rows(in, v, first + y, count, scratch);
+        if (!rc && vector)
+            rows_vector(to, width, in, count, a, scratch + copies_bytes);
+        for (int i = 0; i < count && !rc && !vector; i++)
+            row_plain(to + (size_t)i * out_bytes, width, in[i], a);
     }
     free(scratch);
-    return BT_OK;
+    return rc;
 }
 
 static void vertical(uint8_t *out, int width, int height, const struct view *v, int first,
@@ -391,7 +404,7 @@ static int resize(uint8_t *rgb, int width, int height, struct view v, const floa
     if (!rc && across)
         rc = horizontal(middle ? middle : rgb, width, &v, first, rows, &x, vector, err);
     if (!rc && down) {
-        struct view between = { middle, (size_t)width * 3, width, rows };
+        struct view between = { .rgb = middle, .row_bytes = (size_t)width * 3, .width = width, .height = rows };
         if (middle)
             vertical(rgb, width, height, &between, first, &y, vector);
         else
@@ -425,8 +438,8 @@ static int resize_crop(uint8_t *rgb, int width, int height, const struct bt_imag
         return bt_fail(err, BT_ERR_BUG, "crop of %d x %d at (%d, %d) in a picture of %d x %d", c->width,
                        c->height, c->left, c->top, image->width, image->height);
     return resize(rgb, width, height,
-                  (struct view){ image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3, row_bytes,
-                                 c->width, c->height },
+                  (struct view){ .rgb = image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3,
+                                 .row_bytes = row_bytes, .width = c->width, .height = c->height },
                   (const float[4]){ 0, 0, (float)c->width, (float)c->height }, vector, err);
 }
 
@@ -453,6 +466,34 @@ int bt_image_resize_box(uint8_t *rgb, int width, int height, const struct bt_ima
           box[3] <= (float)image->height))
         return bt_fail(err, BT_ERR_BUG, "resize of a box that is not inside the picture");
     return resize(rgb, width, height,
-                  (struct view){ image->rgb, (size_t)image->width * 3, image->width, image->height }, box,
-                  have_avx2(), err);
+                  (struct view){ .rgb = image->rgb, .row_bytes = (size_t)image->width * 3, .width = image->width,
+                                 .height = image->height },
+                  box, have_avx2(), err);
+}
+
+/* Without a horizontal pass there is none that would take the rows as they come. */
+static int resize_all_rows(uint8_t *rgb, int to_width, int to_height, const struct view *v, struct bt_err *err)
+{
+    struct bt_image image = { .width = v->width, .height = v->height };
+    int rc;
+
+    image.rgb = bt_alloc((uint64_t)v->width * (uint64_t)v->height, 3, err);
+    rc = image.rgb ? v->read(v->context, image.rgb, (size_t)v->width * 3, v->height) : BT_ERR_MEMORY;
+    if (!rc)
+        rc = bt_image_resize(rgb, to_width, to_height, &image, NULL, err);
+    bt_image_free(&image);
+    return rc;
+}
+
+int bt_image_resize_rows(uint8_t *rgb, int to_width, int to_height, int width, int height, bt_row_reader *read, void *context,
+                         struct bt_err *err)
+{
+    struct view v = { .width = width, .height = height, .read = read, .context = context };
+    int rc = check_size(to_width, to_height, err);
+
+    if (rc)
+        return rc;
+    if (to_width == width)
+        return resize_all_rows(rgb, to_width, to_height, &v, err);
+    return resize(rgb, to_width, to_height, v, (const float[4]){ 0, 0, (float)width, (float)height }, have_avx2(), err);
 }
