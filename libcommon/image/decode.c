@@ -19,19 +19,28 @@ int bt_image_refuse(struct bt_image_reject *reject, const char *code, const char
     return BT_ERR_IMAGE;
 }
 
-int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct bt_image_options *options,
-                  struct bt_image_reject *reject)
+int bt_image_check(uint64_t width, uint64_t height, const struct bt_image_options *options, struct bt_image_reject *reject)
 {
-    uint64_t limit = options->max_pixels ? options->max_pixels : 100000000, pixels = 0;
+    uint64_t limit = options->max_pixels ? options->max_pixels : 100000000;
 
     if (width > BT_IMAGE_MAX_SIDE || height > BT_IMAGE_MAX_SIDE)
         return bt_image_refuse(reject, "IMG_TOO_LARGE", "%llu x %llu pixels, a side may have %d",
                                (unsigned long long)width, (unsigned long long)height, BT_IMAGE_MAX_SIDE);
-    if (!bt_mul_u64(width, height, &pixels) || pixels > limit)
+    if (width * height > limit)
         return bt_image_refuse(reject, "IMG_TOO_LARGE", "%llu x %llu pixels, the limit is %llu in all",
                                (unsigned long long)width, (unsigned long long)height,
                                (unsigned long long)limit);
-    *rgb = calloc((size_t)pixels, 3);
+    return BT_OK;
+}
+
+int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct bt_image_options *options,
+                  struct bt_image_reject *reject)
+{
+    int rc = bt_image_check(width, height, options, reject);
+
+    if (rc)
+        return rc;
+    *rgb = calloc((size_t)(width * height), 3);
     if (!*rgb)
         return bt_image_refuse(reject, "DECODE_MEM", "no memory for %llu x %llu pixels",
                                (unsigned long long)width, (unsigned long long)height);
@@ -103,7 +112,7 @@ static const char *text_kind(const char *text, size_t size)
     return size ? "text" : NULL;
 }
 
-static bool is_jpeg(const uint8_t *bytes, size_t size)
+bool bt_is_jpeg(const uint8_t *bytes, size_t size)
 {
     /* Three bytes as Pillow; a file of two that begins like one is a cut JPEG rather than an unknown. */
     return size >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8 && (size == 2 || bytes[2] == 0xff);
@@ -127,13 +136,13 @@ const char *bt_image_kind(const void *bytes, size_t size)
 
     if (size == 0)
         return "an empty file";
-    if (is_jpeg(b, size))
+    if (bt_is_jpeg(b, size))
         return "JPEG";
     s = find_signature(b, size);
     if (s)
         return s->name;
     for (size_t i = 1; i <= 4 && i + 3 <= size; i++)
-        if (is_jpeg(b + i, size - i))
+        if (bt_is_jpeg(b + i, size - i))
             return "a JPEG with other bytes in front";
     name = text_kind(bytes, size);
     return name ? name : "no known kind of picture";
@@ -143,34 +152,39 @@ bool bt_image_is_picture(const void *bytes, size_t size)
 {
     const struct signature *s = find_signature(bytes, size);
 
-    return is_jpeg(bytes, size) || (s && s->picture);
+    return bt_is_jpeg(bytes, size) || (s && s->picture);
 }
 
 static decode_fn *find_decoder(const uint8_t *bytes, size_t size)
 {
     const struct signature *s = find_signature(bytes, size);
 
-    if (is_jpeg(bytes, size))
+    if (bt_is_jpeg(bytes, size))
         return bt_jpeg_decode;
     return s ? s->decode : NULL;
 }
 
+static int refuse_kind(const void *bytes, size_t size, struct bt_image_reject *reject)
+{
+    if (bt_image_is_picture(bytes, size))
+        return bt_image_refuse(reject, "IMG_FORMAT", "%s; convert it to PNG or JPEG, which are read, as are "
+                                                     "WebP and GIF", bt_image_kind(bytes, size));
+    return bt_image_refuse(reject, "IMG_FORMAT", "%s; JPEG, PNG, WebP and GIF are read", bt_image_kind(bytes, size));
+}
+
+static const struct bt_image_options strict = { .max_pixels = 0 };
+
 int bt_image_decode(struct bt_image *image, const void *bytes, size_t size,
                     const struct bt_image_options *options, struct bt_image_reject *reject)
 {
-    static const struct bt_image_options strict = { .max_pixels = 0 };
     decode_fn *decode = find_decoder(bytes, size);
     struct bt_image made = { 0 };
     int rc;
 
     if (!options)
         options = &strict;
-    if (!decode && bt_image_is_picture(bytes, size))
-        return bt_image_refuse(reject, "IMG_FORMAT", "%s; convert it to PNG or JPEG, which are read, as are "
-                                                     "WebP and GIF", bt_image_kind(bytes, size));
     if (!decode)
-        return bt_image_refuse(reject, "IMG_FORMAT", "%s; JPEG, PNG, WebP and GIF are read",
-                               bt_image_kind(bytes, size));
+        return refuse_kind(bytes, size, reject);
     rc = decode(&made, bytes, size, options, reject);
     if (!rc && options->exif_rotate && made.orientation > 1)
         rc = bt_exif_apply(&made, reject);
@@ -179,6 +193,34 @@ int bt_image_decode(struct bt_image *image, const void *bytes, size_t size,
     else
         *image = made;
     return rc;
+}
+
+/* Moves the rows of the part to the front. */
+static void keep_part(struct bt_image *image, const struct bt_crop *part)
+{
+    size_t row = (size_t)image->width * 3, bytes = (size_t)part->width * 3;
+    const uint8_t *from = image->rgb + (size_t)part->top * row + (size_t)part->left * 3;
+
+    for (size_t y = 0; y < (size_t)part->height; y++)
+        memmove(image->rgb + y * bytes, from + y * row, bytes);
+    image->width = part->width;
+    image->height = part->height;
+}
+
+int bt_image_decode_part(struct bt_image *part, const void *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                         struct bt_image_reject *reject)
+{
+    struct bt_crop crop;
+    int rc;
+
+    if (bt_is_jpeg(bytes, size))
+        return bt_jpeg_decode_part(part, bytes, size, choose, context, &strict, reject);
+    rc = bt_image_decode(part, bytes, size, NULL, reject);
+    if (rc || !choose)
+        return rc;
+    crop = choose(part->width, part->height, context);
+    keep_part(part, &crop);
+    return BT_OK;
 }
 
 void bt_image_free(struct bt_image *image)

@@ -254,7 +254,7 @@ static int set_up_columns(struct table *t, const struct bt_map *map, struct bt_e
     t->named = header || (!map && any);
     t->why_columns = t->named ? "the header has" : "the first line has";
     for (size_t i = 0; i < t->count && !rc; i++) {
-        char number[16];
+        char number[24];
         const char *field = !map && t->named ? field_called(cell(t, i)) : NULL;
 
         snprintf(number, sizeof number, "%zu", i + 1);

@@ -51,6 +51,18 @@ int bt_image_decode(struct bt_image *image, const void *bytes, size_t size,
                     const struct bt_image_options *options, struct bt_image_reject *reject);
 void bt_image_free(struct bt_image *image);
 
+/* A rectangle of whole pixels inside a picture. */
+struct bt_crop {
+    int top, left, height, width;
+};
+
+/* Says which part is wanted of a picture of that size; inside it. */
+typedef struct bt_crop bt_crop_chooser(int width, int height, void *context);
+/* The pixels of one part (choose NULL: all), those of bt_image_decode without options. Of a JPEG no more is decoded than they need, so damage beneath
+ * them goes unnoticed: for files that were decoded whole before. Otherwise as bt_image_decode. */
+int bt_image_decode_part(struct bt_image *part, const void *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                         struct bt_image_reject *reject);
+
 /* What the bytes look like, for people: "JPEG", "PNG", "WebP", "an HTML page", "an empty file", ... */
 const char *bt_image_kind(const void *bytes, size_t size);
 /* True for the pictures this library knows by name, decodable here or not. */
@@ -59,11 +71,6 @@ bool bt_image_is_picture(const void *bytes, size_t size);
 /* The picture as a JPEG file, in memory that the caller frees; quality 1 to 100, chroma at half size as the library does by
  * default. The same pixels give the same bytes. E_MEMORY. */
 int bt_image_write_jpeg(uint8_t **data, size_t *size, const struct bt_image *image, int quality, struct bt_err *err);
-
-/* A rectangle of whole pixels inside a picture. */
-struct bt_crop {
-    int top, left, height, width;
-};
 
 /* Crops (NULL: all of it), then resizes to width x height, bicubic, into rgb [height][width][3]. The
  * filter never reads beyond the crop. Both sizes are 1..32768. E_MEMORY, E_BUG for a crop that is not
@@ -110,7 +117,7 @@ enum bt_augment { BT_AUGMENT_NONE, BT_AUGMENT_AS_RUN, BT_AUGMENT_INTENDED };
 int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, enum bt_augment augment,
                           uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err);
 /* Bytes to tensor in one call, for training and for evaluation (blip_image_eval: squashed to the square).
- * A file that does not decode is E_IMAGE, its message "place: detail". */
+ * A file that does not decode is E_IMAGE, its message "place: detail". Training decodes by bt_image_decode_part. */
 int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
                         enum bt_augment augment, uint64_t seed, uint32_t epoch, uint64_t index,
                         struct bt_err *err);

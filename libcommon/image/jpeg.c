@@ -5,15 +5,19 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include "libcommon/image/codec.h"
 
-enum { MEMORY_LIMIT = 1 << 30 }; /* of libjpeg's own, formats.md 8 */
+enum {
+    MEMORY_LIMIT = 1 << 30, /* of libjpeg's own, formats.md 8 */
+    MARGIN = 2, /* columns: upsampling mixes a chroma sample, at most two pixels wide, with its neighbours */
+};
 
-struct decoder {
+struct bt_jpeg {
     struct jpeg_decompress_struct cinfo;
     struct jpeg_error_mgr errors;
     struct jpeg_source_mgr source;
@@ -25,13 +29,16 @@ struct decoder {
     bool too_many_scans;
     char warning[JMSG_LENGTH_MAX]; /* the first that is about damage; empty: none */
     bool warned_of_end;            /* ... and it says that data is missing */
-    uint8_t *rgb;
-    uint8_t *row; /* one row as libjpeg gives it, when that is not RGB */
+    bt_crop_chooser *choose; /* NULL: the whole picture is wanted */
+    void *context;
+    struct bt_crop part; /* what is wanted */
+    uint8_t *row;        /* one row as libjpeg gives it, when that is not one of the result */
+    unsigned row_begin; /* the column it begins with */
 };
 
 static void on_error(j_common_ptr cinfo)
 {
-    struct decoder *d = cinfo->client_data;
+    struct bt_jpeg *d = cinfo->client_data;
 
     longjmp(d->fail, 1);
 }
@@ -39,7 +46,7 @@ static void on_error(j_common_ptr cinfo)
 /* Called with -1 for a warning, 0 and more for tracing. Warnings that are not about damage do not count. */
 static void on_message(j_common_ptr cinfo, int level)
 {
-    struct decoder *d = cinfo->client_data;
+    struct bt_jpeg *d = cinfo->client_data;
     int code = cinfo->err->msg_code;
 
     if (level >= 0 || code == JWRN_ADOBE_XFORM || code == JWRN_JFIF_MAJOR || d->warning[0])
@@ -50,7 +57,7 @@ static void on_message(j_common_ptr cinfo, int level)
 
 static void on_progress(j_common_ptr cinfo)
 {
-    struct decoder *d = cinfo->client_data;
+    struct bt_jpeg *d = cinfo->client_data;
 
     if (d->cinfo.input_scan_number > BT_IMAGE_MAX_SCANS) {
         d->too_many_scans = true;
@@ -66,7 +73,7 @@ static void source_nothing(j_decompress_ptr cinfo)
 static boolean source_fill(j_decompress_ptr cinfo)
 {
     static const JOCTET end_marker[2] = { 0xff, JPEG_EOI };
-    struct decoder *d = cinfo->client_data;
+    struct bt_jpeg *d = cinfo->client_data;
 
     d->ended = true;
     if (!d->options->allow_truncated)
@@ -87,13 +94,13 @@ static void source_skip(j_decompress_ptr cinfo, long count)
     s->bytes_in_buffer -= skip;
 }
 
-static void setup(struct decoder *d, const uint8_t *bytes, size_t size)
+static void setup(struct bt_jpeg *d, const uint8_t *bytes, size_t size)
 {
     d->cinfo.err = jpeg_std_error(&d->errors);
     d->errors.error_exit = on_error;
     d->errors.emit_message = on_message;
     d->cinfo.client_data = d;
-    if (setjmp(d->fail)) /* only for want of memory; bt_jpeg_decode sets its own */
+    if (setjmp(d->fail)) /* only for want of memory; guarded() sets its own */
         return;
     jpeg_create_decompress(&d->cinfo);
     d->cinfo.mem->max_memory_to_use = MEMORY_LIMIT;
@@ -124,26 +131,38 @@ static void grey_to_rgb(uint8_t *rgb, const uint8_t *row, unsigned width)
         rgb[0] = rgb[1] = rgb[2] = row[x];
 }
 
-/* False when the library suspended: the file ends before its last row. */
-static bool read_rows(struct decoder *d)
+/* Passes over the rows above the part and the columns beside it. The pixels inside are those of the whole: rows begin with one of
+ * MCUs, before which the library decodes another where upsampling looks up and down, and columns have a margin. A file of several
+ * scans is decoded whole, since all its coefficients are read anyway and smoothing looks further. False when the file ends above. */
+static bool narrow(struct bt_jpeg *d)
 {
     struct jpeg_decompress_struct *c = &d->cinfo;
+    unsigned left = (unsigned)d->part.left, begin = left < MARGIN ? 0 : left - MARGIN;
+    unsigned end = left + (unsigned)d->part.width + MARGIN, width = (end < c->image_width ? end : c->image_width) - begin;
+    unsigned mcu_height = DCTSIZE * (unsigned)c->max_v_samp_factor, rows = (unsigned)d->part.top / mcu_height * mcu_height;
 
-    while (c->output_scanline < c->output_height) {
-        uint8_t *rgb = d->rgb + (size_t)c->output_scanline * c->output_width * 3;
-        JSAMPROW row = d->row ? d->row : rgb;
-
-        if (jpeg_read_scanlines(c, &row, 1) != 1)
-            return false;
-        if (c->out_color_space == JCS_CMYK)
-            cmyk_to_rgb(rgb, row, c->output_width);
-        else if (c->out_color_space == JCS_GRAYSCALE)
-            grey_to_rgb(rgb, row, c->output_width);
-    }
-    return true;
+    if (jpeg_has_multiple_scans(c))
+        return true;
+    jpeg_crop_scanline(c, &begin, &width); /* moves the begin to that of an MCU */
+    d->row_begin = begin;
+    jpeg_skip_scanlines(c, rows);
+    return !d->ended;
 }
 
-static int cut(struct decoder *d, struct bt_image_reject *reject)
+static void put_row(struct bt_jpeg *d, uint8_t *rgb, const uint8_t *row)
+{
+    unsigned width = (unsigned)d->part.width;
+
+    row += ((unsigned)d->part.left - d->row_begin) * (unsigned)d->cinfo.output_components;
+    if (d->cinfo.out_color_space == JCS_CMYK)
+        cmyk_to_rgb(rgb, row, width);
+    else if (d->cinfo.out_color_space == JCS_GRAYSCALE)
+        grey_to_rgb(rgb, row, width);
+    else
+        memcpy(rgb, row, (size_t)width * 3);
+}
+
+static int cut(struct bt_jpeg *d, struct bt_image_reject *reject)
 {
     return bt_image_refuse(reject, "IMG_TRUNCATED", "the file of %zu bytes ends %s", d->size,
                            !d->cinfo.output_height ? "in its header"
@@ -153,7 +172,7 @@ static int cut(struct decoder *d, struct bt_image_reject *reject)
 }
 
 /* What libjpeg gave up on, as a code of ours. */
-static int fatal(struct decoder *d, struct bt_image_reject *reject)
+static int fatal(struct bt_jpeg *d, struct bt_image_reject *reject)
 {
     char text[JMSG_LENGTH_MAX];
     const char *code = "IMG_CORRUPT";
@@ -185,61 +204,157 @@ static int fatal(struct decoder *d, struct bt_image_reject *reject)
     return bt_image_refuse(reject, code, "%s", text);
 }
 
-static int decode(struct decoder *d, struct bt_image_reject *reject)
+/* ---- steps, each of which libjpeg may end by a jump to `fail` ---- */
+
+struct rows {
+    uint8_t *rgb;
+    size_t row_bytes;
+    int count;
+};
+typedef int step(struct bt_jpeg *d, const struct rows *rows, struct bt_image_reject *reject);
+
+static int begin(struct bt_jpeg *d, const struct rows *rows, struct bt_image_reject *reject)
 {
     struct jpeg_decompress_struct *c = &d->cinfo;
     int rc;
 
+    (void)rows;
     if (jpeg_read_header(c, TRUE) == JPEG_SUSPENDED)
         return cut(d, reject);
     if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
         return bt_image_refuse(reject, "IMG_FORMAT", "JPEG of %d components", c->num_components);
-    rc = bt_image_take(&d->rgb, c->image_width, c->image_height, d->options, reject);
+    rc = bt_image_check(c->image_width, c->image_height, d->options, reject);
     if (rc)
         return rc;
+    d->part = d->choose ? d->choose((int)c->image_width, (int)c->image_height, d->context)
+                        : (struct bt_crop){ 0, 0, (int)c->image_height, (int)c->image_width };
     c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
-    if (c->num_components != 3) {
+    if (c->num_components != 3 || d->choose) {
         d->row = malloc((size_t)c->image_width * 4);
         if (!d->row)
             return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
     }
-    if (!jpeg_start_decompress(c) || !read_rows(d) || !jpeg_finish_decompress(c))
+    return jpeg_start_decompress(c) && (!d->choose || narrow(d)) ? BT_OK : cut(d, reject);
+}
+
+/* libjpeg suspends where the file ends before the last row of the part. */
+static int read_rows(struct bt_jpeg *d, const struct rows *rows, struct bt_image_reject *reject)
+{
+    struct jpeg_decompress_struct *c = &d->cinfo;
+    uint8_t *rgb = rows->rgb, *end = rgb + (size_t)rows->count * rows->row_bytes;
+
+    while (rgb < end) {
+        bool inside = c->output_scanline >= (unsigned)d->part.top;
+        JSAMPROW row = d->row ? d->row : rgb;
+
+        if (jpeg_read_scanlines(c, &row, 1) != 1)
+            return cut(d, reject);
+        if (inside && d->row)
+            put_row(d, rgb, row);
+        if (inside)
+            rgb += rows->row_bytes;
+    }
+    return BT_OK;
+}
+
+/* Rows beneath the part are not looked at. */
+static int finish(struct bt_jpeg *d, const struct rows *rows, struct bt_image_reject *reject)
+{
+    (void)rows;
+    if ((unsigned)(d->part.top + d->part.height) == d->cinfo.image_height && !jpeg_finish_decompress(&d->cinfo))
         return cut(d, reject);
     if (d->warning[0] && !d->options->allow_corrupt && !(d->ended && d->options->allow_truncated))
         return bt_image_refuse(reject, d->warned_of_end ? "IMG_TRUNCATED" : "IMG_CORRUPT", "%s", d->warning);
     return BT_OK;
 }
 
-int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size,
-                   const struct bt_image_options *options, struct bt_image_reject *reject)
+static int guarded(struct bt_jpeg *d, step *work, const struct rows *rows, struct bt_image_reject *reject)
 {
-    struct decoder *d = calloc(1, sizeof *d);
+    if (setjmp(d->fail))
+        return fatal(d, reject);
+    return work(d, rows, reject);
+}
+
+/* ---- */
+
+int bt_jpeg_open(struct bt_jpeg **jpeg, const uint8_t *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                 const struct bt_image_options *options, struct bt_image_reject *reject)
+{
+    struct bt_jpeg *d = calloc(1, sizeof *d);
     int rc;
 
     if (!d)
         return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
     d->options = options;
+    d->choose = choose;
+    d->context = context;
     d->size = size;
     setup(d, bytes, size);
-    if (!d->cinfo.src)
-        rc = fatal(d, reject);
-    else if (setjmp(d->fail))
-        rc = fatal(d, reject);
+    rc = d->cinfo.src ? guarded(d, begin, NULL, reject) : fatal(d, reject);
+    if (rc)
+        bt_jpeg_close(d);
     else
-        rc = decode(d, reject);
-    if (rc == BT_OK) {
-        *image = (struct bt_image){ .width = (int)d->cinfo.image_width,
-                                    .height = (int)d->cinfo.image_height,
-                                    .rgb = d->rgb,
-                                    .orientation = bt_exif_orientation_of_jpeg(bytes, size),
-                                    .grey = d->cinfo.num_components == 1,
-                                    .cmyk = d->cinfo.num_components == 4,
-                                    .damaged = d->ended || d->warning[0] };
-        d->rgb = NULL;
-    }
+        *jpeg = d;
+    return rc;
+}
+
+const struct bt_crop *bt_jpeg_part(const struct bt_jpeg *d)
+{
+    return &d->part;
+}
+
+int bt_jpeg_read(struct bt_jpeg *d, uint8_t *rgb, size_t row_bytes, int count, struct bt_image_reject *reject)
+{
+    return guarded(d, read_rows, &(struct rows){ rgb, row_bytes, count }, reject);
+}
+
+int bt_jpeg_finish(struct bt_jpeg *d, struct bt_image_reject *reject)
+{
+    return guarded(d, finish, NULL, reject);
+}
+
+void bt_jpeg_close(struct bt_jpeg *d)
+{
+    if (!d)
+        return;
     jpeg_destroy_decompress(&d->cinfo);
-    free(d->rgb);
     free(d->row);
     free(d);
+}
+
+int bt_jpeg_decode_part(struct bt_image *image, const uint8_t *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                        const struct bt_image_options *options, struct bt_image_reject *reject)
+{
+    struct bt_jpeg *d = NULL;
+    struct bt_image made = { 0 };
+    int rc = bt_jpeg_open(&d, bytes, size, choose, context, options, reject);
+
+    if (rc)
+        return rc;
+    made.width = d->part.width;
+    made.height = d->part.height;
+    made.rgb = malloc((size_t)made.width * (size_t)made.height * 3);
+    if (!made.rgb)
+        rc = bt_image_refuse(reject, "DECODE_MEM", "no memory for %d x %d pixels", made.width, made.height);
+    if (!rc)
+        rc = bt_jpeg_read(d, made.rgb, (size_t)made.width * 3, made.height, reject);
+    if (!rc)
+        rc = bt_jpeg_finish(d, reject);
+    if (!rc) {
+        made.orientation = bt_exif_orientation_of_jpeg(bytes, size);
+        made.grey = d->cinfo.num_components == 1;
+        made.cmyk = d->cinfo.num_components == 4;
+        made.damaged = d->ended || d->warning[0];
+        *image = made;
+    } else {
+        free(made.rgb);
+    }
+    bt_jpeg_close(d);
     return rc;
+}
+
+int bt_jpeg_decode(struct bt_image *image, const uint8_t *bytes, size_t size, const struct bt_image_options *options,
+                   struct bt_image_reject *reject)
+{
+    return bt_jpeg_decode_part(image, bytes, size, NULL, NULL, options, reject);
 }

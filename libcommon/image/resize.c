@@ -1,9 +1,9 @@
 /* Bicubic resize of RGB, byte for byte that of Pillow 4.3 to 12.1: coefficients of 22 fractional bits, a
  * horizontal pass into 8 bits, then a vertical one. Source: images.md 3.
  *
- * The vector path multiplies in halves of 16 bits (k = high * 2^15 + low, pairs of taps by one
- * multiply-add) and lets 32-bit sums wrap: additions are exact modulo 2^32 and the true sum fits, so the
- * bytes are those of the plain path. */
+ * The vector path multiplies by halves, k = high * 2^16 + low, pairs of taps by one multiply-add, and lets sums of 32 bits
+ * wrap: additions are exact modulo 2^32 and the true sum fits, so the bytes are those of the plain path. The high halves are
+ * below 2^7 and their sums with pixels need 16 bits: over all sizes the high halves of an output add up to at most 87. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include <immintrin.h>
 #endif
 
-enum { FRACTION_BITS = 22, ROUND = 1 << (FRACTION_BITS - 1), LOW_BITS = 15, LOW_MASK = (1 << LOW_BITS) - 1 };
+enum { FRACTION_BITS = 22, ROUND = 1 << (FRACTION_BITS - 1), LOW_BITS = 16 };
 
 /* The taps of one axis: output i is the sum of source lo[i] .. lo[i] + count[i] - 1 times k[i * stride
  * ..]. */
@@ -23,14 +23,17 @@ struct axis {
     int *lo, *count;
     int32_t *k;
     int stride; /* a multiple of 4; the taps behind count are 0 */
-    int16_t *split; /* vector path: the halves in the order in which it multiplies them */
+    int8_t *high; /* vector path: the halves of k */
+    int16_t *low;
 };
 
-/* Pixels of which a part is read: the crop is a shift of the first row. */
+/* Pixels of which a part is read: the crop is a shift of the first row. Or, with `read`, rows that come in order. */
 struct view {
     const uint8_t *rgb;
     size_t row_bytes;
     int width, height;
+    bt_row_reader *read;
+    void *context;
 };
 
 static double cubic(double x)
@@ -48,7 +51,8 @@ static void axis_free(struct axis *a)
     free(a->lo);
     free(a->count);
     free(a->k);
-    free(a->split);
+    free(a->high);
+    free(a->low);
 }
 
 /* images.md 3.2, step by step: the order of the double operations is part of the result. */
@@ -78,9 +82,10 @@ static int axis_make(struct axis *a, int in, int out, float begin, float end, st
             w[j] = cubic((j + lo - center + 0.5) * inverse);
             sum += w[j];
         }
+        sum = sum != 0.0 ? sum : 1.0;
         for (int j = 0; j < hi - lo; j++) {
-            double weight = (sum != 0.0 ? w[j] / sum : w[j]) * (1 << FRACTION_BITS);
-            k[j] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+            double weight = w[j] / sum * (1 << FRACTION_BITS);
+            k[j] = (int32_t)(weight + copysign(0.5, weight));
         }
         a->lo[i] = lo;
         a->count[i] = hi - lo;
@@ -89,37 +94,17 @@ static int axis_make(struct axis *a, int in, int out, float begin, float end, st
     return BT_OK;
 }
 
-/* For rows: of each 4 taps the low halves (0 1 0 1 0 1 0 1)(2 3 2 3 2 3 2 3), then the high ones. */
-static int axis_split_rows(struct axis *a, int out, struct bt_err *err)
+static int axis_split(struct axis *a, int out, struct bt_err *err)
 {
     size_t taps = (size_t)out * (size_t)a->stride;
-    int16_t *to = a->split = bt_alloc(taps, 8 * sizeof *a->split, err);
 
-    if (!to)
+    a->high = bt_alloc(taps, sizeof *a->high, err);
+    a->low = bt_alloc(taps, sizeof *a->low, err);
+    if (!a->high || !a->low)
         return BT_ERR_MEMORY;
-    for (size_t t = 0; t < taps; t += 4, to += 32) {
-        for (size_t i = 0; i < 16; i++) {
-            int32_t k = a->k[t + (i / 8) * 2 + i % 2];
-            to[i] = (int16_t)(k & LOW_MASK);
-            to[16 + i] = (int16_t)(k >> LOW_BITS);
-        }
-    }
-    return BT_OK;
-}
-
-/* For columns: of each 2 taps both low halves, then both high ones. */
-static int axis_split_columns(struct axis *a, int out, struct bt_err *err)
-{
-    size_t taps = (size_t)out * (size_t)a->stride;
-    int16_t *to = a->split = bt_alloc(taps, 2 * sizeof *a->split, err);
-
-    if (!to)
-        return BT_ERR_MEMORY;
-    for (size_t t = 0; t < taps; t += 2, to += 4) {
-        for (size_t i = 0; i < 2; i++) {
-            to[i] = (int16_t)(a->k[t + i] & LOW_MASK);
-            to[2 + i] = (int16_t)(a->k[t + i] >> LOW_BITS);
-        }
+    for (size_t t = 0; t < taps; t++) {
+        a->low[t] = (int16_t)(uint16_t)a->k[t];
+        a->high[t] = (int8_t)((a->k[t] - a->low[t]) >> LOW_BITS);
     }
     return BT_OK;
 }
@@ -172,25 +157,43 @@ static bool have_avx2(void)
     return __builtin_cpu_supports("avx2");
 }
 
-/* The sum of four taps more: twelve bytes become (r0 r1 g0 g1 b0 b1 - -)(r2 r3 g2 g3 b2 b3 - -) in 16 bits. */
-#define ADD_TAPS(p, low, high)                                                                                     \
+static inline int32_t word(const void *from)
+{
+    int32_t w;
+
+    memcpy(&w, from, sizeof w);
+    return w;
+}
+
+static inline int16_t half_word(const void *from)
+{
+    int16_t w;
+
+    memcpy(&w, from, sizeof w);
+    return w;
+}
+
+/* Sixteen bytes of each of two rows. */
+__attribute__((target("avx2"))) static inline __m256i load_two(const uint8_t *a, const uint8_t *b)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)a)),
+                                   _mm_loadu_si128((const __m128i *)(const void *)b), 1);
+}
+
+/* Sums of four taps more, in each half those of one row: high as words (r0+r1 r2+r3 g0+g1 g2+g3 b0+b1 b2+b3 - -), low as (r g b -). */
+#define ADD_TAPS(pixels, high, low)                                                                                \
     do {                                                                                                           \
-        __m256i pixels = _mm256_shuffle_epi8(                                                                      \
-            _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(p))), order);              \
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, k_low));                                             \
-        high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, k_high));                                          \
+        __m256i p_ = (pixels);                                                                                     \
+        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(_mm256_shuffle_epi8(p_, all), k_high));                 \
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_shuffle_epi8(p_, first), k_first));                   \
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_shuffle_epi8(p_, second), k_second));                 \
     } while (0)
 
-/* Both halves of two sums, rounded and shifted: (r g b -) of the first, then of the second. */
-__attribute__((target("avx2"))) static inline __m256i end_taps(__m256i low0, __m256i high0, __m256i low1,
-                                                               __m256i high1)
+/* Both sums together, shifted: (r g b -) of one row in each half. */
+__attribute__((target("avx2"))) static inline __m256i end_taps(__m256i high, __m256i low)
 {
-    __m256i first = _mm256_add_epi32(low0, _mm256_slli_epi32(high0, LOW_BITS));
-    __m256i second = _mm256_add_epi32(low1, _mm256_slli_epi32(high1, LOW_BITS));
-    __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
-                                   _mm256_permute2x128_si256(first, second, 0x31));
-
-    return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(ROUND)), FRACTION_BITS);
+    high = _mm256_slli_epi32(_mm256_madd_epi16(high, _mm256_set1_epi16(1)), LOW_BITS);
+    return _mm256_srai_epi32(_mm256_add_epi32(low, high), FRACTION_BITS);
 }
 
 /* Four rows at once, so that taps are loaded once for all. Reads up to 3 pixels and 4 bytes behind the last tap,
@@ -198,65 +201,69 @@ __attribute__((target("avx2"))) static inline __m256i end_taps(__m256i low0, __m
 __attribute__((target("avx2"))) static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[4],
                                                       const struct axis *a)
 {
-    const __m256i order =
-        _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7, -1, 10, -1, 8,
-                         -1, 11, -1, -1, -1, -1, -1);
+    const __m256i all = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, -1, -1, -1, -1));
+    const __m256i first = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
+    const __m256i second = _mm256_broadcastsi128_si256(_mm_setr_epi8(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1));
+    const uint8_t *in0 = in[0], *in1 = in[1], *in2 = in[2], *in3 = in[3]; /* bytes stored might change the arrays */
+    uint8_t *out0 = out[0], *out1 = out[1], *out2 = out[2], *out3 = out[3];
+    const int8_t *k_of_high = a->high;
+    const int16_t *k_of_low = a->low;
+    const int *lo = a->lo, *count = a->count, stride = a->stride;
 
-    for (int x = 0; x < width; x++) {
-        const __m256i *k = (const __m256i *)(const void *)(a->split + (size_t)x * (size_t)a->stride * 8);
-        size_t at = (size_t)a->lo[x] * 3, to = (size_t)x * 3;
-        __m256i low0 = _mm256_setzero_si256(), low1 = low0, low2 = low0, low3 = low0;
-        __m256i high0 = low0, high1 = low0, high2 = low0, high3 = low0, bytes;
+    for (int x = 0; x < width; x++, k_of_high += stride, k_of_low += stride) {
+        size_t at = (size_t)lo[x] * 3, to = (size_t)x * 3;
+        __m256i high01 = _mm256_setzero_si256(), high23 = high01, low01 = _mm256_set1_epi32(ROUND), low23 = low01, bytes;
         uint32_t pixel[8];
 
-        for (int j = 0; j < a->count[x]; j += 4, at += 12, k += 2) {
-            __m256i k_low = _mm256_loadu_si256(k), k_high = _mm256_loadu_si256(k + 1);
+        for (int j = 0; j < count[x]; j += 4, at += 12) {
+            __m256i k_high = _mm256_set1_epi32(word(k_of_high + j));
+            __m256i k_first = _mm256_set1_epi32(word(k_of_low + j)), k_second = _mm256_set1_epi32(word(k_of_low + j + 2));
 
-            ADD_TAPS(in[0] + at, low0, high0);
-            ADD_TAPS(in[1] + at, low1, high1);
-            ADD_TAPS(in[2] + at, low2, high2);
-            ADD_TAPS(in[3] + at, low3, high3);
+            ADD_TAPS(load_two(in0 + at, in1 + at), high01, low01);
+            ADD_TAPS(load_two(in2 + at, in3 + at), high23, low23);
         }
-        bytes = _mm256_packs_epi32(end_taps(low0, high0, low1, high1), end_taps(low2, high2, low3, high3));
+        bytes = _mm256_packs_epi32(end_taps(high01, low01), end_taps(high23, low23));
         bytes = _mm256_packus_epi16(bytes, bytes); /* rows 0 and 2, twice; 1 and 3, twice */
         _mm256_storeu_si256((__m256i *)(void *)pixel, bytes);
-        memcpy(out[0] + to, &pixel[0], 4);
-        memcpy(out[1] + to, &pixel[4], 4);
-        memcpy(out[2] + to, &pixel[1], 4);
-        memcpy(out[3] + to, &pixel[5], 4);
+        memcpy(out0 + to, &pixel[0], 4);
+        memcpy(out1 + to, &pixel[4], 4);
+        memcpy(out2 + to, &pixel[1], 4);
+        memcpy(out3 + to, &pixel[5], 4);
     }
 }
 
 /* Two rows a round, 32 bytes across; returns how many bytes it did. */
 __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in,
-                                                          size_t row_bytes, const int16_t *split, int count)
+                                                          size_t row_bytes, const int8_t *k_of_high, const int16_t *k_of_low,
+                                                          int count)
 {
     const __m256i zero = _mm256_setzero_si256(), round = _mm256_set1_epi32(ROUND);
     size_t x = 0;
 
     for (; x + 32 <= bytes; x += 32) {
-        __m256i low[4] = { zero, zero, zero, zero }, high[4] = { zero, zero, zero, zero };
+        __m256i low[4] = { round, round, round, round }, high[2] = { zero, zero };
 
         for (int j = 0; j < count; j += 2) {
             const uint8_t *p = in + (size_t)j * row_bytes + x;
-            __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)p);
-            __m256i second =
-                j + 1 < count ? _mm256_loadu_si256((const __m256i *)(const void *)(p + row_bytes)) : zero;
-            __m256i a = _mm256_unpacklo_epi8(first, second), b = _mm256_unpackhi_epi8(first, second);
-            const __m256i pairs[4] = { _mm256_unpacklo_epi8(a, zero), _mm256_unpackhi_epi8(a, zero),
-                                       _mm256_unpacklo_epi8(b, zero), _mm256_unpackhi_epi8(b, zero) };
-            int32_t k[2];
+            __m256i above = _mm256_loadu_si256((const __m256i *)(const void *)p);
+            __m256i below = j + 1 < count ? _mm256_loadu_si256((const __m256i *)(const void *)(p + row_bytes)) : zero;
+            const __m256i pairs[2] = { _mm256_unpacklo_epi8(above, below), _mm256_unpackhi_epi8(above, below) };
+            __m256i k_high = _mm256_set1_epi16(half_word(k_of_high + j)), k_low = _mm256_set1_epi32(word(k_of_low + j));
 
-            memcpy(k, split + 2 * (size_t)j, sizeof k);
-            for (int i = 0; i < 4; i++) {
-                low[i] = _mm256_add_epi32(low[i], _mm256_madd_epi16(pairs[i], _mm256_set1_epi32(k[0])));
-                high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(pairs[i], _mm256_set1_epi32(k[1])));
+            for (int i = 0; i < 2; i++) {
+                __m256i left = _mm256_unpacklo_epi8(pairs[i], zero), right = _mm256_unpackhi_epi8(pairs[i], zero);
+
+                high[i] = _mm256_add_epi16(high[i], _mm256_maddubs_epi16(pairs[i], k_high));
+                low[2 * i] = _mm256_add_epi32(low[2 * i], _mm256_madd_epi16(left, k_low));
+                low[2 * i + 1] = _mm256_add_epi32(low[2 * i + 1], _mm256_madd_epi16(right, k_low));
             }
         }
-        for (int i = 0; i < 4; i++) {
-            low[i] = _mm256_add_epi32(_mm256_add_epi32(low[i], _mm256_slli_epi32(high[i], LOW_BITS)), round);
-            low[i] = _mm256_srai_epi32(low[i], FRACTION_BITS);
+        for (int i = 0; i < 2; i++) { /* a word above zeros is that word shifted by LOW_BITS */
+            low[2 * i] = _mm256_add_epi32(low[2 * i], _mm256_unpacklo_epi16(zero, high[i]));
+            low[2 * i + 1] = _mm256_add_epi32(low[2 * i + 1], _mm256_unpackhi_epi16(zero, high[i]));
         }
+        for (int i = 0; i < 4; i++)
+            low[i] = _mm256_srai_epi32(low[i], FRACTION_BITS);
         low[0] = _mm256_packus_epi16(_mm256_packs_epi32(low[0], low[1]), _mm256_packs_epi32(low[2], low[3]));
         _mm256_storeu_si256((__m256i *)(void *)(out + x), low[0]);
     }
@@ -272,62 +279,73 @@ static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[
     for (int i = 0; i < 4; i++)
         row_plain(out[i], width, in[i], a);
 }
-static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int16_t *split,
-                          int count)
+static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int8_t *k_of_high,
+                          const int16_t *k_of_low, int count)
 {
-    (void)out, (void)bytes, (void)in, (void)row_bytes, (void)split, (void)count;
+    (void)out, (void)bytes, (void)in, (void)row_bytes, (void)k_of_high, (void)k_of_low, (void)count;
     return 0;
 }
 #endif
 
 /* ---- the two passes ---- */
 
-enum { BEHIND = 32 }; /* bytes that the vector path may touch behind a row */
+enum {
+    TOGETHER = 4, /* rows */
+    BEHIND = 32,  /* bytes that the vector path may touch behind a row */
+};
 
-/* Four rows by the vector path. Rows at the end of the pixels, behind which there may be nothing, are read from a
- * copy; output goes through rows with room behind them. */
-static void four_rows(uint8_t *out, int width, const struct view *v, int y, int count, const struct axis *a,
-                      uint8_t *scratch)
+/* Where `count` rows from y on lie, with room behind them. Rows that are read, and those at the end of the pixels, behind which
+ * there may be nothing, lie in `copies`. */
+static int take_rows(const uint8_t *in[TOGETHER], const struct view *v, int y, int count, uint8_t *copies)
 {
-    size_t in_bytes = (size_t)v->width * 3, out_bytes = (size_t)width * 3;
-    uint8_t *copies = scratch + 4 * (out_bytes + BEHIND), *to[4];
-    const uint8_t *in[4];
+    size_t bytes = (size_t)v->width * 3, apart = bytes + BEHIND;
 
-    for (int i = 0; i < 4; i++) {
-        int row = y + (i < count ? i : 0);
+    for (int i = 0; i < count; i++) {
+        uint8_t *copy = copies + (size_t)i * apart;
 
-        in[i] = v->rgb + (size_t)row * v->row_bytes;
-        to[i] = scratch + (size_t)i * (out_bytes + BEHIND);
-        if ((size_t)(v->height - 1 - row) * v->row_bytes < BEHIND)
-            in[i] = memcpy(copies + (size_t)i * (in_bytes + BEHIND), in[i], in_bytes);
+        in[i] = v->read ? copy : v->rgb + (size_t)(y + i) * v->row_bytes;
+        if (!v->read && (size_t)(v->height - 1 - y - i) * v->row_bytes < BEHIND)
+            in[i] = memcpy(copy, in[i], bytes);
     }
+    return v->read ? v->read(v->context, copies, apart, count) : BT_OK;
+}
+
+/* Rows by the vector path, fewer than TOGETHER as well; output goes through rows with room behind them. */
+static void rows_vector(uint8_t *out, int width, const uint8_t *in[TOGETHER], int count, const struct axis *a, uint8_t *scratch)
+{
+    size_t bytes = (size_t)width * 3;
+    uint8_t *to[TOGETHER];
+
+    for (int i = 0; i < TOGETHER; i++)
+        to[i] = scratch + (size_t)i * (bytes + BEHIND);
+    for (int i = count; i < TOGETHER; i++)
+        in[i] = in[0];
     rows_avx2(to, width, in, a);
     for (int i = 0; i < count; i++)
-        memcpy(out + (size_t)i * out_bytes, to[i], out_bytes);
+        memcpy(out + (size_t)i * bytes, to[i], bytes);
 }
 
 /* Rows first .. first + rows - 1 of the view, `width` wide, into out. */
 static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
                       const struct axis *a, bool vector, struct bt_err *err)
 {
-    size_t out_bytes = (size_t)width * 3;
-    uint8_t *scratch = NULL;
+    size_t out_bytes = (size_t)width * 3, copies_bytes = TOGETHER * ((size_t)v->width * 3 + BEHIND);
+    uint8_t *scratch = bt_alloc(copies_bytes + TOGETHER * (out_bytes + BEHIND), 1, err);
+    int rc = scratch ? BT_OK : BT_ERR_MEMORY;
 
-    if (vector) {
-        scratch = bt_alloc(4 * ((uint64_t)width * 3 + (uint64_t)v->width * 3 + 2 * BEHIND), 1, err);
-        if (!scratch)
-            return BT_ERR_MEMORY;
-    }
-    for (int y = 0; y < rows; y += vector ? 4 : 1) {
+    for (int y = 0; y < rows && !rc; y += TOGETHER) {
+        int count = rows - y < TOGETHER ? rows - y : TOGETHER;
         uint8_t *to = out + (size_t)y * out_bytes;
+        const uint8_t *in[TOGETHER];
 
-        if (vector)
-            four_rows(to, width, v, first + y, rows - y < 4 ? rows - y : 4, a, scratch);
-        else
-            row_plain(to, width, v->rgb + (size_t)(first + y) * v->row_bytes, a);
+        rc = take_rows(in, v, first + y, count, scratch);
+        if (!rc && vector)
+            rows_vector(to, width, in, count, a, scratch + copies_bytes);
+        for (int i = 0; i < count && !rc && !vector; i++)
+            row_plain(to + (size_t)i * out_bytes, width, in[i], a);
     }
     free(scratch);
-    return BT_OK;
+    return rc;
 }
 
 static void vertical(uint8_t *out, int width, int height, const struct view *v, int first,
@@ -340,7 +358,7 @@ static void vertical(uint8_t *out, int width, int height, const struct view *v, 
         size_t taps = (size_t)y * (size_t)a->stride, done = 0;
 
         if (vector)
-            done = column_avx2(out, bytes, in, v->row_bytes, a->split + 2 * taps, a->count[y]);
+            done = column_avx2(out, bytes, in, v->row_bytes, a->high + taps, a->low + taps, a->count[y]);
         column_plain(out, done, bytes, in, v->row_bytes, a->k + taps, a->count[y]);
     }
 }
@@ -376,9 +394,9 @@ static int resize(uint8_t *rgb, int width, int height, struct view v, const floa
     if (!rc && across)
         rc = axis_make(&x, v.width, width, box[0], box[2], err);
     if (!rc && across && vector)
-        rc = axis_split_rows(&x, width, err);
+        rc = axis_split(&x, width, err);
     if (!rc && down && vector)
-        rc = axis_split_columns(&y, height, err);
+        rc = axis_split(&y, height, err);
     if (!rc && across && down) {
         middle = bt_alloc((uint64_t)rows * (uint64_t)width, 3, err);
         rc = middle ? BT_OK : BT_ERR_MEMORY;
@@ -386,7 +404,7 @@ static int resize(uint8_t *rgb, int width, int height, struct view v, const floa
     if (!rc && across)
         rc = horizontal(middle ? middle : rgb, width, &v, first, rows, &x, vector, err);
     if (!rc && down) {
-        struct view between = { middle, (size_t)width * 3, width, rows };
+        struct view between = { .rgb = middle, .row_bytes = (size_t)width * 3, .width = width, .height = rows };
         if (middle)
             vertical(rgb, width, height, &between, first, &y, vector);
         else
@@ -420,8 +438,8 @@ static int resize_crop(uint8_t *rgb, int width, int height, const struct bt_imag
         return bt_fail(err, BT_ERR_BUG, "crop of %d x %d at (%d, %d) in a picture of %d x %d", c->width,
                        c->height, c->left, c->top, image->width, image->height);
     return resize(rgb, width, height,
-                  (struct view){ image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3, row_bytes,
-                                 c->width, c->height },
+                  (struct view){ .rgb = image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3,
+                                 .row_bytes = row_bytes, .width = c->width, .height = c->height },
                   (const float[4]){ 0, 0, (float)c->width, (float)c->height }, vector, err);
 }
 
@@ -448,6 +466,34 @@ int bt_image_resize_box(uint8_t *rgb, int width, int height, const struct bt_ima
           box[3] <= (float)image->height))
         return bt_fail(err, BT_ERR_BUG, "resize of a box that is not inside the picture");
     return resize(rgb, width, height,
-                  (struct view){ image->rgb, (size_t)image->width * 3, image->width, image->height }, box,
-                  have_avx2(), err);
+                  (struct view){ .rgb = image->rgb, .row_bytes = (size_t)image->width * 3, .width = image->width,
+                                 .height = image->height },
+                  box, have_avx2(), err);
+}
+
+/* Without a horizontal pass there is none that would take the rows as they come. */
+static int resize_all_rows(uint8_t *rgb, int to_width, int to_height, const struct view *v, struct bt_err *err)
+{
+    struct bt_image image = { .width = v->width, .height = v->height };
+    int rc;
+
+    image.rgb = bt_alloc((uint64_t)v->width * (uint64_t)v->height, 3, err);
+    rc = image.rgb ? v->read(v->context, image.rgb, (size_t)v->width * 3, v->height) : BT_ERR_MEMORY;
+    if (!rc)
+        rc = bt_image_resize(rgb, to_width, to_height, &image, NULL, err);
+    bt_image_free(&image);
+    return rc;
+}
+
+int bt_image_resize_rows(uint8_t *rgb, int to_width, int to_height, int width, int height, bt_row_reader *read, void *context,
+                         struct bt_err *err)
+{
+    struct view v = { .width = width, .height = height, .read = read, .context = context };
+    int rc = check_size(to_width, to_height, err);
+
+    if (rc)
+        return rc;
+    if (to_width == width)
+        return resize_all_rows(rgb, to_width, to_height, &v, err);
+    return resize(rgb, to_width, to_height, v, (const float[4]){ 0, 0, (float)width, (float)height }, have_avx2(), err);
 }

@@ -46,20 +46,31 @@ static void mirror(uint8_t *rgb, size_t n)
     }
 }
 
-/* What the operations change must have its final size and direction; without any, the mirroring costs nothing. */
-int bt_image_augmented_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop, bool flip,
-                              const struct bt_augment_step *steps, int step_count, struct bt_err *err)
+/* From a square of its final size. What the operations change must also have its direction; without any, the mirroring costs
+ * nothing. */
+static int square_to_tensor(float *chw, int side, uint8_t *rgb, bool flip, const struct bt_augment_step *steps, int step_count,
+                            struct bt_err *err)
 {
     size_t n = (size_t)side;
-    uint8_t *rgb = bt_alloc(n * n, 3, err);
-    int rc = rgb ? bt_image_resize(rgb, side, side, image, crop, err) : BT_ERR_MEMORY;
+    int rc = BT_OK;
 
-    if (!rc && flip && step_count)
+    if (flip && step_count)
         mirror(rgb, n);
     for (int i = 0; !rc && i < step_count; i++)
         rc = bt_augment_apply(rgb, side, side, &steps[i], err);
     if (!rc)
         normalise(chw, n, rgb, flip && !step_count);
+    return rc;
+}
+
+int bt_image_augmented_tensor(float *chw, int side, const struct bt_image *image, const struct bt_crop *crop, bool flip,
+                              const struct bt_augment_step *steps, int step_count, struct bt_err *err)
+{
+    uint8_t *rgb = bt_alloc((uint64_t)side * (uint64_t)side, 3, err);
+    int rc = rgb ? bt_image_resize(rgb, side, side, image, crop, err) : BT_ERR_MEMORY;
+
+    if (!rc)
+        rc = square_to_tensor(chw, side, rgb, flip, steps, step_count, err);
     free(rgb);
     return rc;
 }
@@ -90,53 +101,126 @@ int bt_image_clip_tensor(float *chw, int side, const struct bt_image *image, str
     return rc;
 }
 
+/* ---- files ---- */
+
+struct stream {
+    struct bt_jpeg *jpeg;
+    struct bt_image_reject *reject;
+};
+
+static int read_rows(void *context, uint8_t *rgb, size_t row_bytes, int count)
+{
+    const struct stream *s = context;
+
+    return bt_jpeg_read(s->jpeg, rgb, row_bytes, count, s->reject);
+}
+
+/* Row by row: what was decoded is still in the nearest cache when it is resized. */
+static int load_jpeg(uint8_t *rgb, int side, const void *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                     struct bt_image_reject *reject, struct bt_err *err)
+{
+    static const struct bt_image_options strict = { .max_pixels = 0 };
+    struct stream s = { NULL, reject };
+    int rc = bt_jpeg_open(&s.jpeg, bytes, size, choose, context, &strict, reject);
+
+    if (!rc)
+        rc = bt_image_resize_rows(rgb, side, side, bt_jpeg_part(s.jpeg)->width, bt_jpeg_part(s.jpeg)->height, read_rows, &s, err);
+    if (!rc)
+        rc = bt_jpeg_finish(s.jpeg, reject);
+    bt_jpeg_close(s.jpeg);
+    return rc;
+}
+
+static int load_other(uint8_t *rgb, int side, const void *bytes, size_t size, bt_crop_chooser *choose, void *context,
+                      struct bt_image_reject *reject, struct bt_err *err)
+{
+    struct bt_image part = { 0 };
+    int rc = bt_image_decode_part(&part, bytes, size, choose, context, reject);
+
+    if (!rc)
+        rc = bt_image_resize(rgb, side, side, &part, NULL, err);
+    bt_image_free(&part);
+    return rc;
+}
+
+/* The part that `choose` names, at side x side, in memory that the caller frees, also on failure. */
+static int load_square(uint8_t **rgb, int side, const void *bytes, size_t size, const char *place, bt_crop_chooser *choose,
+                       void *context, struct bt_err *err)
+{
+    struct bt_image_reject reject;
+    int rc;
+
+    *rgb = bt_alloc((uint64_t)side * (uint64_t)side, 3, err);
+    if (!*rgb)
+        return BT_ERR_MEMORY;
+    rc = (bt_is_jpeg(bytes, size) ? load_jpeg : load_other)(*rgb, side, bytes, size, choose, context, &reject, err);
+    return rc == BT_ERR_IMAGE ? bt_fail(err, rc, "%s: %s (%s)", place, reject.detail, reject.code) : rc;
+}
+
+int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place,
+                       struct bt_err *err)
+{
+    uint8_t *rgb;
+    int rc = load_square(&rgb, side, bytes, size, place, NULL, NULL, err);
+
+    if (!rc)
+        rc = square_to_tensor(chw, side, rgb, false, NULL, 0, err);
+    free(rgb);
+    return rc;
+}
+
+/* ---- training ---- */
+
+struct key {
+    uint64_t seed, index;
+    uint32_t epoch;
+};
+
+static struct bt_crop draw_crop(int width, int height, void *context)
+{
+    const struct key *k = context;
+    struct bt_draw draw = bt_draw(k->seed, BT_DRAW_CROP, k->epoch, k->index);
+
+    return bt_crop_draw(width, height, 0.5, &draw);
+}
+
+static bool draw_flip(const struct key *k)
+{
+    struct bt_draw draw = bt_draw(k->seed, BT_DRAW_FLIP, k->epoch, k->index);
+
+    return bt_draw_uniform(&draw) < 0.5f;
+}
+
+static int draw_steps(struct bt_augment_step steps[2], enum bt_augment augment, const struct key *k)
+{
+    struct bt_draw draw = bt_draw(k->seed, BT_DRAW_AUGMENT, k->epoch, k->index);
+
+    return augment ? bt_augment_draw(steps, augment == BT_AUGMENT_INTENDED, &draw) : 0;
+}
+
 int bt_image_train_tensor(float *chw, int side, const struct bt_image *image, enum bt_augment augment,
                           uint64_t seed, uint32_t epoch, uint64_t index, struct bt_err *err)
 {
-    struct bt_draw crop_draw = bt_draw(seed, BT_DRAW_CROP, epoch, index);
-    struct bt_draw flip_draw = bt_draw(seed, BT_DRAW_FLIP, epoch, index);
-    struct bt_draw augment_draw = bt_draw(seed, BT_DRAW_AUGMENT, epoch, index);
-    struct bt_crop crop = bt_crop_draw(image->width, image->height, 0.5, &crop_draw);
-    bool flip = bt_draw_uniform(&flip_draw) < 0.5f;
+    struct key key = { seed, index, epoch };
+    struct bt_crop crop = draw_crop(image->width, image->height, &key);
     struct bt_augment_step steps[2];
-    int count = augment ? bt_augment_draw(steps, augment == BT_AUGMENT_INTENDED, &augment_draw) : 0;
+    int count = draw_steps(steps, augment, &key);
 
-    return bt_image_augmented_tensor(chw, side, image, &crop, flip, steps, count, err);
-}
-
-static int decode(struct bt_image *image, const void *bytes, size_t size, const char *place,
-                  struct bt_err *err)
-{
-    struct bt_image_reject reject;
-
-    if (bt_image_decode(image, bytes, size, NULL, &reject) == BT_OK)
-        return BT_OK;
-    return bt_fail(err, BT_ERR_IMAGE, "%s: %s (%s)", place, reject.detail, reject.code);
+    return bt_image_augmented_tensor(chw, side, image, &crop, draw_flip(&key), steps, count, err);
 }
 
 int bt_image_load_train(float *chw, int side, const void *bytes, size_t size, const char *place,
                         enum bt_augment augment, uint64_t seed, uint32_t epoch, uint64_t index,
                         struct bt_err *err)
 {
-    struct bt_image image;
-    int rc = decode(&image, bytes, size, place, err);
+    struct key key = { seed, index, epoch };
+    struct bt_augment_step steps[2];
+    int count = draw_steps(steps, augment, &key);
+    uint8_t *rgb;
+    int rc = load_square(&rgb, side, bytes, size, place, draw_crop, &key, err);
 
-    if (rc)
-        return rc;
-    rc = bt_image_train_tensor(chw, side, &image, augment, seed, epoch, index, err);
-    bt_image_free(&image);
-    return rc;
-}
-
-int bt_image_load_eval(float *chw, int side, const void *bytes, size_t size, const char *place,
-                       struct bt_err *err)
-{
-    struct bt_image image;
-    int rc = decode(&image, bytes, size, place, err);
-
-    if (rc)
-        return rc;
-    rc = bt_image_to_tensor(chw, side, &image, NULL, false, err);
-    bt_image_free(&image);
+    if (!rc)
+        rc = square_to_tensor(chw, side, rgb, draw_flip(&key), steps, count, err);
+    free(rgb);
     return rc;
 }

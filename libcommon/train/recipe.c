@@ -12,8 +12,9 @@ static const struct bt_member rows[] = {
     ROW(lr_min, REAL),         ROW(lr_warmup_start, REAL), ROW(warmup_steps, COUNT),
     ROW(cosine_per_step, FLAG), ROW(weight_decay, REAL), ROW(beta1, REAL),
     ROW(beta2, REAL),          ROW(adam_eps, REAL),      ROW(align_weight, REAL),
-    ROW(augment, FLAG),        ROW(cache_tower, FLAG),   ROW(frozen_dropout, FLAG),
-    ROW(mask_rate, REAL),      ROW(max_text, COUNT),     ROW(window, COUNT),
+    ROW(augment, FLAG),        ROW(random_augment, TEXT), ROW(cache_tower, FLAG),
+    ROW(frozen_dropout, FLAG), ROW(mask_rate, REAL),     ROW(max_text, COUNT),
+    ROW(window, COUNT),
 };
 static const struct bt_members members = { "recipe", "bt-train(1)", rows, sizeof rows / sizeof *rows };
 
@@ -23,7 +24,8 @@ void bt_recipe_default(struct bt_recipe *r, const char *stage)
 
     *r = (struct bt_recipe){ .seed = 42, .epochs = 10, .batch = 128, .lr = 1e-4, .lr_min = 1e-5, .lr_warmup_start = 1e-6,
                              .warmup_steps = 2000, .weight_decay = 0.05, .beta1 = 0.9, .beta2 = 0.999, .adam_eps = 1e-8,
-                             .augment = true, .frozen_dropout = true, .mask_rate = 0.25, .max_text = 32, .window = 128 };
+                             .augment = true, .random_augment = "none", .frozen_dropout = true, .mask_rate = 0.25,
+                             .max_text = 32, .window = 128 };
     if (stage0)
         r->epochs = 5;
     if (strcmp(stage, "stage1") == 0) {
@@ -63,8 +65,23 @@ int bt_recipe_set(struct bt_recipe *r, const char *assignment, struct bt_err *er
     return bt_members_assign(&members, r, assignment, "--set", err);
 }
 
+bool bt_recipe_random_augment(enum bt_augment *augment, const struct bt_recipe *r)
+{
+    static const char *const words[] = { "none", "as-run", "intended" }; /* in the order of the enum */
+
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(r->random_augment, words[i]) == 0) {
+            *augment = (enum bt_augment)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 int bt_recipe_check(const struct bt_recipe *r, struct bt_err *err)
 {
+    enum bt_augment random = BT_AUGMENT_NONE;
+
     if (r->epochs < 1 || r->batch < 1)
         return bt_fail(err, BT_ERR_CONFIG, "recipe: epochs and batch must be at least 1");
     if (r->micro_batch && r->batch % r->micro_batch)
@@ -76,6 +93,10 @@ int bt_recipe_check(const struct bt_recipe *r, struct bt_err *err)
         return bt_fail(err, BT_ERR_CONFIG, "recipe: mask_rate must be below 1");
     if (r->cache_tower && r->augment)
         return bt_fail(err, BT_ERR_CONFIG, "recipe: cache_tower and augment exclude each other; set one of them to false");
+    if (!bt_recipe_random_augment(&random, r))
+        return bt_fail(err, BT_ERR_CONFIG, "recipe: random_augment must be none, as-run or intended");
+    if (random && !r->augment)
+        return bt_fail(err, BT_ERR_CONFIG, "recipe: random_augment needs augment, whose crops and flips it follows");
     if (r->max_text < 2 || r->window < 2)
         return bt_fail(err, BT_ERR_CONFIG, "recipe: max_text and window must be at least 2");
     return BT_OK;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "libcommon/base/json.h"
+#include "libcommon/image/image.h"
 
 struct bt_recipe {
     int64_t seed;
@@ -18,6 +19,7 @@ struct bt_recipe {
     double weight_decay, beta1, beta2, adam_eps;
     double align_weight;             /* 0: no P-Former, the BLIP-2 baseline */
     bool augment;                    /* RandomResizedCrop and flip (images.md 4.2); false: resize alone */
+    char random_augment[12];         /* RandomAugment behind them (images.md 5): "none", "as-run" as LAVIS runs it, "intended" */
     bool cache_tower;                /* run the frozen tower once over all pictures and keep what it says */
     bool frozen_dropout;             /* frozen parts with dropout, as the published runs (models.md K11) */
     double mask_rate;                /* stage 0: share of tokens hidden from the P-Former */
@@ -34,6 +36,8 @@ int bt_recipe_read(struct bt_recipe *recipe, const json_t *json, const char *pla
 int bt_recipe_set(struct bt_recipe *recipe, const char *assignment, struct bt_err *err);
 /* Values that cannot go together. */
 int bt_recipe_check(const struct bt_recipe *recipe, struct bt_err *err);
+/* What random_augment says; false when it is none of its three words. */
+bool bt_recipe_random_augment(enum bt_augment *augment, const struct bt_recipe *recipe);
 /* Every value as JSON; the caller json_decref()s it. */
 json_t *bt_recipe_write(const struct bt_recipe *recipe);
 /* sha256 of the compact JSON with sorted keys, hex. */

@@ -79,10 +79,11 @@ int bt_sample_image(const struct bt_record *rec, float *chw, size_t side, const 
                     uint64_t index, struct bt_err *err)
 {
     struct bt_value image = bt_record_get(rec, "image"), pixels = bt_record_get(rec, "pixels");
+    enum bt_augment random = BT_AUGMENT_NONE;
 
-    if (image.kind == BT_BIN && recipe && recipe->augment)
-        return bt_image_load_train(chw, (int)side, image.data, image.size, "image", BT_AUGMENT_NONE,
-                                   (uint64_t)recipe->seed, epoch, index, err);
+    if (image.kind == BT_BIN && recipe && recipe->augment && bt_recipe_random_augment(&random, recipe))
+        return bt_image_load_train(chw, (int)side, image.data, image.size, "image", random, (uint64_t)recipe->seed, epoch, index,
+                                   err);
     if (image.kind == BT_BIN)
         return bt_image_load_eval(chw, (int)side, image.data, image.size, "image", err);
     if (pixels.kind != BT_BIN || pixels.size != 3 * side * side)

@@ -1,5 +1,5 @@
 """The peer of preprocess.c: Pillow and numpy on one thread. preprocess.py FOLDER answers each line on stdin, "eval"
-or "train", by the seconds a picture took and the sha256 of the tensors."""
+or "train", by the processor seconds a picture took and the sha256 of the tensors."""
 import glob
 import hashlib
 import io
@@ -46,11 +46,11 @@ files = [open(name, "rb").read() for name in sorted(glob.glob(sys.argv[1] + "/*.
 random.seed(1)
 for line in sys.stdin:
     work = {"eval": evaluate, "train": train}[line.strip()]
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(LOOPS):
         for data in files:
             work(data)
-    seconds = (time.perf_counter() - begin) / (LOOPS * len(files))
+    seconds = (time.process_time() - begin) / (LOOPS * len(files))
     digest = hashlib.sha256()
     for data in files:
         digest.update(work(data).tobytes())

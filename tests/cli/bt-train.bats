@@ -101,6 +101,21 @@ setup() {
     [ "$(jq -c 'select(.step == 2) | keys' two/log.jsonl)" = '["epoch","grad_norm","loss","lr","step","step_ms"]' ]
 }
 
+@test "RandomAugment is drawn by seed, pass and sample: a run that was stopped ends with the same bytes" {
+    for kind in as-run intended; do
+        train caption $kind --set "random_augment=\"$kind\""
+        [ "$(jq -r .recipe.random_augment $kind/final/config.json)" = $kind ]
+        run ! cmp -s $kind/final/model.safetensors $D/caption/final/model.safetensors
+        train caption $kind-stopped --set "random_augment=\"$kind\"" --stop-after 7 || [ $? = 75 ]
+        train caption $kind-stopped --set "random_augment=\"$kind\"" --threads 2
+        same_runs $kind $kind-stopped
+    done
+    run ! cmp -s as-run/final/model.safetensors intended/final/model.safetensors
+    run train caption no --set 'random_augment="as-run"' --set augment=false
+    [ $status = 78 ]
+    [ "$output" = "bt-train: recipe: random_augment needs augment, whose crops and flips it follows [E_CONFIG]" ]
+}
+
 # killed_anywhere STAGE: ten times, each at a random moment of the time that a whole run takes
 killed_anywhere() {
     local start=${EPOCHREALTIME/./} whole us

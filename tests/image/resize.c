@@ -51,6 +51,29 @@ static void test_vector_equals_plain(void)
     }
 }
 
+/* Many taps, and values that make their sums as large as they get. */
+static void test_vector_equals_plain_from_far(void)
+{
+    struct bt_draw draw = bt_draw(2, BT_DRAW_TEST, 0, 0);
+    struct bt_err err = { 0 };
+
+    for (int i = 0; i < 60; i++) {
+        int w = 80 + (int)bt_draw_below(&draw, i < 50 ? 400 : 4000), h = 1 + (int)bt_draw_below(&draw, 200), to = 1 + i % 4;
+        struct bt_image im = picture(w, h);
+        uint8_t a[4 * 4 * 3], b[sizeof a];
+        size_t run = 1 + (size_t)bt_draw_below(&draw, 30);
+
+        for (size_t k = 0; k < (size_t)w * (size_t)h * 3; k++)
+            im.rgb[k] = k / run % 2 ? 255 : 0;
+        if (i % 5 == 0)
+            memset(im.rgb, 255, (size_t)w * (size_t)h * 3);
+        CHECK_OK(bt_image_resize(a, to, to, &im, NULL, &err), &err);
+        CHECK_OK(bt_image_resize_plain(b, to, to, &im, NULL, &err), &err);
+        CHECK(memcmp(a, b, (size_t)(to * to) * 3) == 0);
+        free(im.rgb);
+    }
+}
+
 static void test_solid_stays_solid(void)
 {
     static const uint8_t values[] = { 0, 1, 128, 254, 255 };
@@ -112,6 +135,7 @@ int main(void)
 {
     RUN(test_worked_numbers);
     RUN(test_vector_equals_plain);
+    RUN(test_vector_equals_plain_from_far);
     RUN(test_solid_stays_solid);
     RUN(test_crop_stops_at_its_edge);
     RUN(test_bad_calls_fail);

@@ -62,6 +62,35 @@ static void test_table(void)
             CHECK(memcmp(&table[c][want[i].u], &want[i].bits[c], 4) == 0);
 }
 
+/* However a tensor is computed, its values are those of the table: all of them, in every column. */
+static void test_every_value(void)
+{
+    static uint8_t rgb[256 * 256 * 3];
+    static float chw[3 * 256 * 256];
+    float table[3][256];
+    struct bt_err err = { 0 };
+
+    bt_image_tensor_table(table);
+    for (int side = 1; side <= 256; side += side == 17 ? 239 : 1) {
+        struct bt_image im = { .width = side, .height = side, .rgb = rgb };
+        size_t n = (size_t)side;
+
+        for (int flip = 0; flip <= 1; flip++) {
+            int bad = 0;
+
+            for (size_t i = 0; i < n * n * 3; i++)
+                rgb[i] = (uint8_t)(i / 3 + i / 3 / n + i % 3 * 85);
+            CHECK_OK(bt_image_to_tensor(chw, side, &im, NULL, flip, &err), &err);
+            for (size_t i = 0; i < n * n * 3; i++) {
+                size_t y = i / 3 / n, x = i / 3 % n;
+
+                bad += chw[(i % 3 * n + y) * n + (flip ? n - 1 - x : x)] != table[i % 3][rgb[i]];
+            }
+            CHECK_INT(bad, 0);
+        }
+    }
+}
+
 static void test_flip_mirrors_the_result(void)
 {
     enum { S = 20 };
@@ -107,6 +136,7 @@ int main(void)
     RUN(test_crop_distribution);
     RUN(test_crop_fallback);
     RUN(test_table);
+    RUN(test_every_value);
     RUN(test_flip_mirrors_the_result);
     RUN(test_training_sample_is_a_function_of_its_key);
     return test_end();

@@ -1,6 +1,7 @@
 /* Our side of images.sh: a job a line on stdin, an answer a line on stdout.
  *
- *     decode FILE        WIDTHxHEIGHT, sha256 of the pixels, sha256 of them at 224 x 224; or the reject's code
+ *     decode FILE        WIDTHxHEIGHT, sha256 of the pixels, sha256 of them at 224 x 224; or the reject's code; or
+ *                        that a part of it, or its tensor, decoded from the file is another than that of the pixels
  *     resize W H W2 H2   sha256 of the formula picture of images.md 3.6, W x H, at W2 x H2 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,52 @@ static const char *hash_resized(const struct bt_image *image, int width, int hei
     return hex;
 }
 
+static struct bt_crop given(int width, int height, void *context)
+{
+    (void)width, (void)height;
+    return *(const struct bt_crop *)context;
+}
+
+static bool same_part(const struct bt_image *whole, const char *bytes, size_t size, struct bt_crop crop)
+{
+    struct bt_image part = { 0 };
+    struct bt_image_reject reject;
+    bool same = bt_image_decode_part(&part, bytes, size, given, &crop, &reject) == BT_OK;
+
+    for (int y = 0; y < crop.height && same; y++)
+        same = memcmp(part.rgb + (size_t)y * (size_t)crop.width * 3,
+                      whole->rgb + ((size_t)(crop.top + y) * (size_t)whole->width + (size_t)crop.left) * 3,
+                      (size_t)crop.width * 3) == 0;
+    bt_image_free(&part);
+    return same;
+}
+
+static bool same_parts(const struct bt_image *whole, const char *bytes, size_t size)
+{
+    bool same = true;
+
+    for (uint64_t i = 0; i < 4 && same; i++) {
+        struct bt_draw draw = bt_draw(1, BT_DRAW_CROP, 0, i);
+
+        same = same_part(whole, bytes, size, bt_crop_draw(whole->width, whole->height, 0.1, &draw));
+    }
+    return same;
+}
+
+static bool same_tensors(const struct bt_image *whole, const char *bytes, size_t size)
+{
+    enum { SIDE = 224 };
+    static float a[3 * SIDE * SIDE], b[3 * SIDE * SIDE];
+    struct bt_err err = { 0 };
+    bool same = !bt_image_to_tensor(a, SIDE, whole, NULL, false, &err) && !bt_image_load_eval(b, SIDE, bytes, size, "", &err) &&
+                memcmp(a, b, sizeof a) == 0;
+
+    for (uint64_t i = 0; i < 2 && same; i++)
+        same = !bt_image_train_tensor(a, SIDE, whole, BT_AUGMENT_AS_RUN, 1, 0, i, &err) &&
+               !bt_image_load_train(b, SIDE, bytes, size, "", BT_AUGMENT_AS_RUN, 1, 0, i, &err) && memcmp(a, b, sizeof a) == 0;
+    return same;
+}
+
 static void decode(const char *path)
 {
     struct bt_image image = { 0 };
@@ -44,6 +91,8 @@ static void decode(const char *path)
         printf("%s\n", err.text);
     else if (bt_image_decode(&image, bytes, size, NULL, &reject))
         printf("%s %s\n", reject.code, reject.detail);
+    else if (!same_parts(&image, bytes, size) || !same_tensors(&image, bytes, size))
+        puts("another when decoded in part");
     else
         printf("%dx%d %s %s\n", image.width, image.height, hash(image.rgb, image.width, image.height, whole),
                hash_resized(&image, 224, 224, small));

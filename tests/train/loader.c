@@ -404,9 +404,10 @@ static void test_cached_tower(void)
     bt_loader_close(l);
 }
 
-/* Crops and flips are drawn anew in each pass, and are the same when the run starts elsewhere. */
+/* Crops, flips and RandomAugment are drawn anew in each pass, and are the same when the run starts elsewhere. */
 static void test_augmentation(void)
 {
+    enum { OFF, CROPS, RANDOM, KINDS, PASSES = 8, FROM = 3 };
     static const struct bt_writer_options options = { .schema = &bt_schema_tokens };
     struct bt_record *rec = bt_record_new();
     struct bt_writer *w = NULL;
@@ -415,7 +416,8 @@ static void test_augmentation(void)
     const char *path = scratch("jpeg.lmdb");
     char *jpeg = NULL;
     size_t size = 0;
-    uint8_t passes[3][32], again[32];
+    uint8_t passes[KINDS][PASSES][32];
+    int changed = 0;
 
     CHECK_OK(bt_file_read("tests/golden/images/decode/jpeg_444_q90.jpg", 1 << 20, &jpeg, &size, &err), &err);
     CHECK_OK(bt_writer_open(&w, path, &options, &err), &err);
@@ -428,25 +430,33 @@ static void test_augmentation(void)
     bt_record_free(rec);
     free(jpeg);
     recipe.batch = 1;
-    for (int on = 0; on < 2; on++) {
+    for (int kind = 0; kind < KINDS; kind++) {
         const char *data[] = { path };
         const struct bt_batch *batch;
 
-        recipe.augment = on;
-        for (int from = 0; from < 2; from++) {
+        recipe.augment = kind != OFF;
+        strcpy(recipe.random_augment, kind == RANDOM ? "as-run" : "none");
+        for (int from = 0; from <= FROM; from += FROM) {
             struct bt_loader *l = NULL;
 
             CHECK_OK(open_loader(&l, BT_STAGE_1, data, 1, &recipe, &err), &err);
-            CHECK_OK(bt_loader_start(l, from * 2, &err), &err);
-            for (int k = from * 2; k < 3; k++) {
+            CHECK_OK(bt_loader_start(l, from, &err), &err);
+            for (int k = from; k < PASSES; k++) {
+                uint8_t sha[32];
+
                 CHECK_OK(bt_loader_next(l, &batch, &err), &err);
-                bt_sha256(batch->images, 3 * SIDE * SIDE * sizeof *batch->images, from ? again : passes[k]);
+                bt_sha256(batch->images, 3 * SIDE * SIDE * sizeof *batch->images, sha);
+                CHECK(from == 0 || memcmp(passes[kind][k], sha, 32) == 0);
+                memcpy(passes[kind][k], sha, 32);
             }
             bt_loader_close(l);
         }
-        CHECK((memcmp(passes[0], passes[1], 32) != 0) == on && (memcmp(passes[1], passes[2], 32) != 0) == on);
-        CHECK(memcmp(passes[2], again, 32) == 0);
+        for (int k = 1; k < PASSES; k++)
+            CHECK((memcmp(passes[kind][0], passes[kind][k], 32) != 0) == (kind != OFF));
     }
+    for (int k = 0; k < PASSES; k++)
+        changed += memcmp(passes[CROPS][k], passes[RANDOM][k], 32) != 0;
+    CHECK(changed > 0 && changed < PASSES); /* two of five draws leave the picture as it is */
 }
 
 /* ---- what cannot be trained on ---- */

@@ -25,7 +25,7 @@ static void test_published_values(void)
         CHECK(r.align_weight == want[i].align);
         CHECK(r.seed == 42 && r.steps_per_epoch == 0 && r.micro_batch == 0 && !r.cosine_per_step);
         CHECK(r.weight_decay == 0.05 && r.beta1 == 0.9 && r.beta2 == 0.999 && r.adam_eps == 1e-8);
-        CHECK(r.augment && r.frozen_dropout && !r.cache_tower);
+        CHECK(r.augment && strcmp(r.random_augment, "none") == 0 && r.frozen_dropout && !r.cache_tower);
         CHECK(r.mask_rate == 0.25 && r.max_text == 32);
         CHECK_OK(bt_recipe_check(&r, &err), &err);
     }
@@ -72,7 +72,7 @@ static void test_every_member_comes_back(void)
     CHECK_OK(bt_recipe_hash(&a, one, &err), &err);
     CHECK_OK(bt_recipe_hash(&b, other, &err), &err);
     CHECK_STR(one, other);
-    CHECK_INT(json_object_size(json), 21);
+    CHECK_INT(json_object_size(json), 22);
     json_decref(json);
 }
 
@@ -87,6 +87,7 @@ static void test_unknown_members_and_wrong_types(void)
         { "{\"lr\": -1}", "bad.json: lr must be a number of at least 0" },
         { "{\"lr\": null}", "bad.json: lr must be a number of at least 0" },
         { "{\"augment\": 1}", "bad.json: augment must be true or false" },
+        { "{\"random_augment\": true}", "bad.json: random_augment must be a text of at most 11 bytes" },
         { "{\"stage1\": {\"lr\": 1}}", "bad.json: a recipe has no 'stage1'; bt-train(1) lists its members" },
         { "[1]", "bad.json: a recipe is a JSON object" },
     };
@@ -120,7 +121,7 @@ static void test_wrong_settings(void)
 static void test_values_that_cannot_go_together(void)
 {
     static const char *const bad[] = { "epochs=0", "batch=0", "micro_batch=3", "micro_batch=256", "lr_min=1", "beta1=1", "beta2=1",
-                                       "mask_rate=1", "cache_tower=true", "max_text=1", "window=1" };
+                                       "mask_rate=1", "cache_tower=true", "max_text=1", "window=1", "random_augment=\"yes\"" };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct bt_err err = { 0 };
@@ -131,6 +132,22 @@ static void test_values_that_cannot_go_together(void)
     }
 }
 
+static void test_random_augment(void)
+{
+    static const char *const words[] = { "random_augment=\"none\"", "random_augment=\"as-run\"", "random_augment=\"intended\"" };
+    struct bt_err err = { 0 };
+    struct bt_recipe r = stage1();
+    enum bt_augment augment;
+
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(bt_recipe_set(&r, words[i], &err), &err);
+        CHECK_OK(bt_recipe_check(&r, &err), &err);
+        CHECK(bt_recipe_random_augment(&augment, &r) && (int)augment == i);
+    }
+    r.augment = false; /* nothing that it could follow */
+    CHECK_INT(bt_recipe_check(&r, &err), BT_ERR_CONFIG);
+}
+
 /* Equal recipes have equal hashes, however they came to be; the hash is in every checkpoint and may not change unnoticed. */
 static void test_the_hash_is_of_the_values(void)
 {
@@ -139,7 +156,7 @@ static void test_the_hash_is_of_the_values(void)
     char one[65], other[65];
 
     CHECK_OK(bt_recipe_hash(&a, one, &err), &err);
-    CHECK_STR(one, "10b03b750547889c2f26b4a34956689b6adb2cf653c4f064f67c0ea399f4922e");
+    CHECK_STR(one, "3c0c6266fd64f5387e6979f549179b808ada454afb987bf29301152701b01409");
     CHECK_OK(bt_recipe_load(&b, scratch_text("same.json", "{\"warmup_steps\": 5000, \"lr\": 0.0001}"), &err), &err);
     CHECK_OK(bt_recipe_hash(&b, other, &err), &err);
     CHECK_STR(other, one);
@@ -161,6 +178,7 @@ int main(void)
     RUN(test_unknown_members_and_wrong_types);
     RUN(test_wrong_settings);
     RUN(test_values_that_cannot_go_together);
+    RUN(test_random_augment);
     RUN(test_the_hash_is_of_the_values);
     scratch_end();
     return test_end();
