@@ -5,8 +5,8 @@
 #include "libcommon/base/json.h"
 #include "libcommon/base/mem.h"
 
-#define BT_BATCH_LINES 512 /* at most, and no more once there are so many bytes */
-#define BT_BATCH_BYTES (1 << 16)
+#define BT_BATCH_LINES 1024 /* at most, and no more once there are so many bytes */
+#define BT_BATCH_BYTES (1 << 17)
 
 /* Zero it to begin, free with bt_line_batch_free. */
 struct bt_line_batch {

@@ -11,7 +11,7 @@
 #include "libcommon/base/tool.h"
 #include "libcommon/train/token_records.h"
 
-enum { PIECE_RECORDS = 32, PIECE_BYTES = 1 << 20 };
+enum { PIECE_RECORDS = 128, PIECE_BYTES = 1 << 20, KEPT_BYTES = 1 << 16 };
 
 /* Records on their way through the workers, and what has become of them. */
 struct piece {
@@ -107,7 +107,7 @@ static int put_record(struct run *run, struct item *item, struct bt_err *err)
     }
     if (!rc && run->writer)
         rc = bt_writer_input_done(run->writer, item->number, err);
-    if (bt_record_bytes(item->rec) > PIECE_BYTES) { /* keeps no memory for the few that are large */
+    if (bt_record_bytes(item->rec) > KEPT_BYTES) { /* or many pieces would keep room for many large ones */
         bt_record_free(item->rec);
         item->rec = NULL;
     }

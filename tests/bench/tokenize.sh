@@ -9,7 +9,7 @@ build=$1 dir=$1/bench-tokenize here=${BASH_SOURCE%/*}/tokenize reference=build/r
 bash "$here/../../parity/reference.bash" $reference
 make -s "$lines" B="$build"
 mkdir -p "$dir"
-bash "$here/captions.sh" 1000000 >"$dir/many"
+bash "$here/captions.sh" 2000000 >"$dir/many"
 head -n 100000 "$dir/many" >"$dir/captions"
 
 larger() { awk -v a="$1" -v b="$2" 'BEGIN { print (a + 0 > b + 0 ? a : b) }'; }

@@ -7,13 +7,13 @@ tokenize=$BT_BUILD/bin/bt-tokenize
 cat=$BT_BUILD/bin/bt-cat
 faults=$BT_BUILD/tests/faults/faults.so
 
-# 2000 records: lists of captions, single texts, questions with answers, and some that are to be rejected.
+# 4000 records: lists of captions, single texts, questions with answers, and some that are to be rejected.
 setup() {
     cd "$BATS_TEST_TMPDIR"
     printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' a cat dog the '##s' is run '!' '.' >vocab.txt
     cp vocab.txt other.txt && echo extra >>other.txt
     awk 'BEGIN {
-        for (i = 0; i < 2000; i++) {
+        for (i = 0; i < 4000; i++) {
             printf "{\"id\":\"%d\",\"question\":\"Is the DOG %d?\",\"answers\":[\"cat\",\"a dog\",\"cat\"],", i, i
             if (i % 97 == 0) print "\"captions\":[\"a cat\",7]}"
             else if (i % 89 == 0) print "\"note\":1}"
@@ -23,10 +23,10 @@ setup() {
     "$cat" --from=json -o in.bt in.jsonl
 }
 
-both="-t bert=vocab.txt -t b=other.txt --max-len 6 --max-rejects 60"
+both="-t bert=vocab.txt -t b=other.txt --max-len 6 --max-rejects 200"
 
 @test "threads change nothing" {
-    for options in "" "--prompt a" "--prompt {}?" "--field note --field captions --max-rejects 2000" "--count"; do
+    for options in "" "--prompt a" "--prompt {}?" "--field note --field captions --max-rejects 4000" "--count"; do
         for n in 1 2 5; do
             "$tokenize" -q -j $n -i in.bt $both $options --rejects log.$n -o out.$n --force
         done
@@ -34,9 +34,9 @@ both="-t bert=vocab.txt -t b=other.txt --max-len 6 --max-rejects 60"
         [ "$options" = --count ] || { cmp log.1 log.2 && cmp log.1 log.5; }
     done
     "$tokenize" -q -j 5 -i in.bt $both --rejects log -o out.bt
-    [ "$("$cat" --count out.bt)" = 1957 ]
+    [ "$("$cat" --count out.bt)" = 3914 ]
     [ "$(jq -r '.src // empty' log | head -n 2)" = $'in.bt:record 0\nin.bt:record 89' ]
-    [ "$(jq -r 'select(.end) | .n' log)" = 43 ]
+    [ "$(jq -r 'select(.end) | .n' log)" = 86 ]
 }
 
 # The first failure in order ends it, whoever comes to one earlier.
@@ -68,7 +68,7 @@ records() {
         rm -rf part.lmdb
         "$tokenize" -q -j 2 -i pipe $both -o part.lmdb 2>said & tool=$!
         exec 7>pipe
-        head -c 100000 in.bt >&7
+        head -c 200000 in.bt >&7
         sleep 0.3
         kill -$signal $tool
         status=0
@@ -86,7 +86,7 @@ records() {
     mkfifo pipe
     BT_FAULT=fcntl:1:ENOLCK LD_PRELOAD=$faults "$tokenize" -q -i pipe $both -o x.lmdb & first=$!
     exec 7>pipe
-    head -c 100000 in.bt >&7
+    head -c 200000 in.bt >&7
     for ((i = 0; i < 100; i++)); do [ ! -s x.lmdb/.ingest/lock-0.held ] || break; sleep 0.05; done
     kill -9 "$first"
     exec 7>&-
@@ -94,7 +94,7 @@ records() {
     BT_FAULT=fcntl:1:ENOLCK LD_PRELOAD=$faults run -73 --separate-stderr "$tokenize" -q -i in.bt $both -o x.lmdb
     [[ "$stderr" == *"use --break-lock [E_LOCKED]" ]]
     BT_FAULT=fcntl:1:ENOLCK LD_PRELOAD=$faults "$tokenize" -q --break-lock -i in.bt $both -o x.lmdb
-    [ "$("$cat" --count x.lmdb)" = 1957 ]
+    [ "$("$cat" --count x.lmdb)" = 3914 ]
 }
 
 @test "streams in which special tokens were read in two ways are not mixed" {
@@ -103,7 +103,7 @@ records() {
     [ "$("$cat" --to=json text.bt | jq -c 'select(.must) | .must["special_in_text.bert", "special_in_text.b"]')" = $'0\n0' ]
     [ "$("$cat" --to=json marks.bt | jq -c 'select(.must) | .must["special_in_text.bert"]')" = null ]
     cat text.bt text.bt | "$cat" --count >count
-    [ "$(<count)" = 3914 ]
+    [ "$(<count)" = 7828 ]
     for pair in "marks.bt text.bt" "text.bt marks.bt"; do
         run -65 --separate-stderr bash -c 'cat $2 | "$1" --count' - "$cat" "$pair"
         [[ "$stderr" == *"[E_BT_MIXED]" ]]

@@ -141,7 +141,7 @@ setup() {
 # More lines than are under way at once, bad ones among them: the same ids, rejects and counts in the same order for any number of
 # threads, and so it is back to text.
 @test "threads change nothing" {
-    awk 'BEGIN { for (i = 1; i <= 10000; i++) printf "%s\n", i % 2999 == 0 ? "dog\377" : i % 7 ? "a cat " i : "dogs run and he is not" }' >lines
+    awk 'BEGIN { for (i = 1; i <= 20000; i++) printf "%s\n", i % 2999 == 0 ? "dog\377" : i % 7 ? "a cat " i : "dogs run and he is not" }' >lines
     for n in 1 2 3; do
         "$tokenize" -q --text -j $n -i lines -t b=bert-mini -o ids.$n --rejects r.$n
         "$tokenize" -q --text -j $n -i lines -t b=bert-mini -o counts.$n --count --max-len 5
@@ -152,10 +152,10 @@ setup() {
     for what in ids counts explained text r d; do
         cmp $what.1 $what.2 && cmp $what.1 $what.3
     done
-    [ "$(wc -l <ids.1)" = 9997 ]
-    [ "$(jq -r '.id // empty' r.2)" = $'line 2999\nline 5998\nline 8997' ]
-    [ "$(wc -l <text.1)" = 9998 ]
-    [ "$(jq -r '.id // empty' d.2)" = 'line 9999' ]
+    [ "$(wc -l <ids.1)" = 19994 ]
+    [ "$(jq -r '.id // empty' r.2)" = $'line 2999\nline 5998\nline 8997\nline 11996\nline 14995\nline 17994' ]
+    [ "$(wc -l <text.1)" = 19995 ]
+    [ "$(jq -r '.id // empty' d.2)" = 'line 19996' ]
     run "$tokenize" --text -j 2000 -t b=bert-mini </dev/null
     [ "$status" = 64 ]
 }
