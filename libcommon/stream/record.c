@@ -36,6 +36,11 @@ void bt_record_clear(struct bt_record *rec)
     rec->failed = false;
 }
 
+size_t bt_record_bytes(const struct bt_record *rec)
+{
+    return rec->body.size;
+}
+
 void bt_record_free(struct bt_record *rec)
 {
     if (!rec)

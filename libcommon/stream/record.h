@@ -25,6 +25,9 @@ int bt_record_decode(struct bt_record *rec, const void *body, size_t size, struc
 /* Appends the record's msgpack body to buf. Same fields, same bytes. */
 int bt_record_encode(const struct bt_record *rec, struct bt_buf *buf, struct bt_err *err);
 
+/* The bytes that it was decoded from. */
+size_t bt_record_bytes(const struct bt_record *rec);
+
 /* A value inside a record. Borrowed: lives until the record is changed, decoded anew or freed. */
 enum bt_value_kind { BT_ABSENT, BT_NIL, BT_BOOL, BT_INT, BT_FLOAT, BT_STR, BT_BIN, BT_ARRAY, BT_MAP };
 struct bt_value {

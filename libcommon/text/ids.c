@@ -1,23 +1,32 @@
 /* Ids as lines of decimal numbers. */
 #include "libcommon/text/ids.h"
 
-int bt_ids_print(const struct bt_ids *ids, struct bt_buf *out, struct bt_err *err)
+enum { ID_ROOM = 11 }; /* ten digits, and a space or the line's end behind */
+
+int bt_ids_print_line(const struct bt_ids *ids, struct bt_buf *out, struct bt_err *err)
 {
-    int rc = BT_OK;
+    int rc = bt_grow(&out->data, &out->capacity, out->size + ids->count * ID_ROOM + 2, 1, err);
 
-    for (uint64_t i = 0; i < ids->count && !rc; i++) {
-        uint32_t id = (uint32_t)ids->data[i];
-        char digits[16];
+    if (rc)
+        return rc;
+    char *to = out->data + out->size;
+    for (uint64_t i = 0; i < ids->count; i++) {
+        char digits[ID_ROOM];
         size_t at = sizeof digits;
+        uint32_t id = (uint32_t)ids->data[i];
 
+        digits[--at] = ' ';
         do
             digits[--at] = (char)('0' + id % 10);
         while ((id /= 10) > 0);
-        if (i > 0)
-            digits[--at] = ' ';
-        rc = bt_buf_add(out, digits + at, sizeof digits - at, err);
+        memcpy(to, digits + at, sizeof digits - at);
+        to += sizeof digits - at;
     }
-    return rc;
+    to -= ids->count > 0; /* over the last space */
+    *to++ = '\n';
+    *to = '\0';
+    out->size = (uint64_t)(to - out->data);
+    return BT_OK;
 }
 
 int bt_ids_parse(struct bt_ids *ids, const char *line, size_t size, int32_t vocab_size, struct bt_err *err)

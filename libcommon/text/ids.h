@@ -45,8 +45,8 @@ static inline void bt_ids_free(struct bt_ids *ids)
     memset(ids, 0, sizeof *ids);
 }
 
-/* Appends the ids in decimal, single spaces between; none is negative. */
-int bt_ids_print(const struct bt_ids *ids, struct bt_buf *out, struct bt_err *err);
+/* Appends the ids in decimal, single spaces between, and a line's end; none is negative. */
+int bt_ids_print_line(const struct bt_ids *ids, struct bt_buf *out, struct bt_err *err);
 
 /* Sets ids to the numbers of a line (a NUL behind it), which blanks separate. E_INPUT for anything that is not an id below
  * vocab_size. */

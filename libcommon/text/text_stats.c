@@ -18,6 +18,20 @@ void bt_text_stats_add(struct bt_text_stats *s, const struct bt_tokenizer *tok, 
         s->unknown += ids->data[i] == unk;
 }
 
+void bt_text_stats_join(struct bt_text_stats *s, const struct bt_text_stats *more)
+{
+    if (more->texts == 0)
+        return;
+    s->shortest = s->texts == 0 || more->shortest < s->shortest ? more->shortest : s->shortest;
+    s->longest = more->longest > s->longest ? more->longest : s->longest;
+    s->texts += more->texts;
+    s->ids += more->ids;
+    s->cut += more->cut;
+    s->unknown += more->unknown;
+    for (int i = 0; i < BT_TEXT_LENGTHS; i++)
+        s->lengths[i] += more->lengths[i];
+}
+
 /* The length that this share of the texts does not exceed. */
 static uint64_t length_at(const struct bt_text_stats *s, double share)
 {

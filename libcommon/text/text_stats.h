@@ -13,6 +13,9 @@ struct bt_text_stats {
 /* Adds the ids of one text as bt_tokenizer_encode left them. Unknowns are counted for BERT and T5: OPT has none. */
 void bt_text_stats_add(struct bt_text_stats *stats, const struct bt_tokenizer *tok, const struct bt_ids *ids);
 
+/* Adds what another set of texts has. */
+void bt_text_stats_join(struct bt_text_stats *stats, const struct bt_text_stats *more);
+
 /* Appends a row of a table, its head first if out is empty: fields between tabs, lengths before the cut, shares from 0 to 1. */
 int bt_text_stats_row(const struct bt_text_stats *stats, const char *name, struct bt_buf *out, struct bt_err *err);
 

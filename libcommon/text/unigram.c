@@ -221,21 +221,25 @@ static const char *word_end(const struct bt_unigram *u, const char *text, const 
 static int next_word(struct bt_unigram *u, bool lead, const char **text, const char *end, struct bt_err *err)
 {
     const char *from = *text, *stop;
-    int rc = BT_OK;
 
-    u->word.size = 0;
     if (*from == ' ')
         from++;
     else if (is_mark(from, end))
         from += SPACE_BYTES;
-    if (from > *text || lead)
-        rc = bt_buf_add(&u->word, BT_UNIGRAM_SPACE, SPACE_BYTES, err);
+    size_t mark = from > *text || lead ? SPACE_BYTES : 0;
     if (u->rules.collapse && from == *text + 1)
         while (from < end && *from == ' ')
             from++;
     stop = word_end(u, from, end);
+    size_t rest = (size_t)(stop - from);
+    int rc = bt_grow(&u->word.data, &u->word.capacity, mark + rest + 1, 1, err);
+    if (rc)
+        return rc;
+    memcpy(u->word.data, BT_UNIGRAM_SPACE, mark);
+    memcpy(u->word.data + mark, from, rest);
+    u->word.size = mark + rest;
     *text = stop;
-    return rc ? rc : bt_buf_add(&u->word, from, (size_t)(stop - from), err);
+    return BT_OK;
 }
 
 int bt_unigram_encode(struct bt_unigram *u, const char *text, size_t size, struct bt_ids *ids, struct bt_err *err)

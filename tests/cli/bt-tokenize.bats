@@ -138,20 +138,41 @@ setup() {
     [ "$output" = "2 5 1 1 1 7 3" ]
 }
 
-# More lines than a batch holds, bad ones among them: the same ids, rejects and counts in the same order for any number of threads.
+# More lines than are under way at once, bad ones among them: the same ids, rejects and counts in the same order for any number of
+# threads, and so it is back to text.
 @test "threads change nothing" {
-    awk 'BEGIN { for (i = 1; i <= 10000; i++) printf "%s\n", i % 2999 == 0 ? "dog\377" : i % 7 ? "a cat " i : "dogs run and he is not" }' >lines
+    awk 'BEGIN { for (i = 1; i <= 20000; i++) printf "%s\n", i % 2999 == 0 ? "dog\377" : i % 7 ? "a cat " i : "dogs run and he is not" }' >lines
     for n in 1 2 3; do
         "$tokenize" -q --text -j $n -i lines -t b=bert-mini -o ids.$n --rejects r.$n
         "$tokenize" -q --text -j $n -i lines -t b=bert-mini -o counts.$n --count --max-len 5
+        "$tokenize" -q --text -j $n -i lines -t b=bert-mini -t c=bert-mini/vocab.txt -o explained.$n --explain
+        (sed 4000,4001s/3/33/ ids.1; echo; echo x) >odd
+        "$tokenize" -q --decode -j $n -i odd -t b=bert-mini -o text.$n --rejects d.$n
     done
-    cmp ids.1 ids.2 && cmp ids.1 ids.3
-    cmp counts.1 counts.2 && cmp counts.1 counts.3
-    [ "$(wc -l <ids.1)" = 9997 ]
-    [ "$(jq -r '.id // empty' r.2)" = $'line 2999\nline 5998\nline 8997' ]
-    cmp r.1 r.3
+    for what in ids counts explained text r d; do
+        cmp $what.1 $what.2 && cmp $what.1 $what.3
+    done
+    [ "$(wc -l <ids.1)" = 19994 ]
+    [ "$(jq -r '.id // empty' r.2)" = $'line 2999\nline 5998\nline 8997\nline 11996\nline 14995\nline 17994' ]
+    [ "$(wc -l <text.1)" = 19995 ]
+    [ "$(jq -r '.id // empty' d.2)" = 'line 19996' ]
     run "$tokenize" --text -j 2000 -t b=bert-mini </dev/null
     [ "$status" = 64 ]
+}
+
+# What is read or written while others work fails as it does alone: all lines before the bad one are out.
+@test "a failure comes at the same line for any number of threads" {
+    awk 'BEGIN { for (i = 1; i <= 5000; i++) print (i > 2000 && i % 2 ? "dog\377" : "dog") }' >lines
+    for n in 1 2 3; do
+        run -65 --separate-stderr "$tokenize" -q --text -j $n -i lines -t b=bert-mini
+        echo "$output" >out.$n
+        echo "$stderr" >said.$n
+        run -74 --separate-stderr bash -c '"$1" -q --text -j $2 -t b=bert-mini <lines --max-rejects 5000 >/dev/full' - "$tokenize" $n
+        [[ "$stderr" == *"[E_NOSPACE]" ]]
+    done
+    grep -q '112 of 2223 inputs rejected' said.1
+    cmp said.1 said.2 && cmp said.1 said.3
+    cmp out.1 out.2 && cmp out.1 out.3
 }
 
 # C59: nothing of the user's language gets in.

@@ -152,6 +152,23 @@ static void test_decode(void)
     bt_tokenizer_free(opt);
 }
 
+static void test_literal(void)
+{
+    struct bt_tokenizer *tok = load("opt"), *twin = NULL;
+    struct bt_ids ids = { 0 };
+    struct bt_err err = { 0 };
+
+    CHECK_OK(bt_tokenizer_encode(tok, "</s>", 4, false, 0, &ids, &err), &err);
+    CHECK_INT(ids.count, 1);
+    bt_tokenizer_literal(tok);
+    CHECK_OK(bt_tokenizer_twin(&twin, tok, &err), &err);
+    CHECK_OK(bt_tokenizer_encode(twin, "</s>", 4, false, 0, &ids, &err), &err);
+    CHECK_INT(ids.count, 4);
+    bt_ids_free(&ids);
+    bt_tokenizer_free(twin);
+    bt_tokenizer_free(tok);
+}
+
 static void test_not_utf8(void)
 {
     struct bt_tokenizer *tok = load("vocab.txt");
@@ -246,6 +263,7 @@ int main(void)
     RUN(test_cut);
     RUN(test_pad);
     RUN(test_decode);
+    RUN(test_literal);
     RUN(test_not_utf8);
     RUN(test_merge_forms);
     RUN(test_identity);
