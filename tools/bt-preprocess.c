@@ -42,7 +42,7 @@ static const struct bt_option options[] = {
     BT_OPT_FLAG('0', "null", &nul, "a NUL ends each of a list of paths"),
     BT_OPT_FLAG(0, "key-with-shard", &key_with_shard, "ids of tar samples begin with the name of the tar"),
     BT_OPT_FLAG('k', "keep-going", &keep_going, "take the whole samples of a tar that is cut"),
-    BT_OPT_STRING(0, "shard", &shard, "I/N", "take every N-th input from I on, counted from 0"),
+    BT_OPT_STRING(0, "shard", &shard, "I/N", "do share I, counted from 0, of a job that N processes share"),
     BT_OPT_FLAG(0, "dedup", &dedup, "leave out what has the picture and the texts of an input before"),
     BT_OPT_FLAG('t', "text-only", &text_only, "captions as sentences, without pictures"),
     BT_OPT_COUNT('r', "resize", &side, "SIDE", "store pixels, resized to SIDE x SIDE, instead of the file"),
@@ -84,8 +84,7 @@ struct run {
     struct bt_record *record;
     struct job *jobs; /* a ring: `count` of them from `first` on */
     size_t capacity, first, count;
-    uint64_t read, safe, kept, rotated, turned, clipped, damaged, cmyk, grey, alpha; /* safe: of those read, by an earlier run */
-    uint64_t inputs;           /* met, also those of other shards */
+    uint64_t read, passed, kept, rotated, turned, clipped, damaged, cmyk, grey, alpha; /* passed: of those read, as safe or of other shares */
     struct bt_seen keys, contents; /* of tar samples; for --dedup */
     uint64_t repeated, duplicates;
     struct {
@@ -240,8 +239,8 @@ static int is_duplicate(struct run *r, const struct job *job, bool *yes, struct 
     return bt_seen_add(&r->contents, bt_xxh64(hash, sizeof hash), 0, yes, &before, err);
 }
 
-/* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe are passed
- * over. */
+/* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe, and those of other shares,
+ * are passed over; their keys count all the same. */
 static int fill(struct run *r, struct bt_err *err)
 {
     int rc = BT_OK;
@@ -252,16 +251,15 @@ static int fill(struct run *r, struct bt_err *err)
         rc = bt_annotations_next(r->source, &job->item, err);
         if (rc)
             break;
-        if (r->inputs++ % (uint64_t)shard_n != (uint64_t)shard_i) {
-            bt_item_clear(&job->item);
-            continue;
-        }
         job->number = r->read++;
         rc = know_key(r, job, err);
-        if (rc || job->number < r->safe) {
+        if (rc || !bt_writer_wants(r->writer, job->number)) {
             bt_item_clear(&job->item);
+            r->passed++;
             continue;
         }
+        if (!r->progress.what) /* its rate is that of what is done now */
+            bt_progress_start(&r->progress, "preprocess", "records", job->number, 0);
         rc = submit(r, job, err);
         r->count++;
     }
@@ -322,8 +320,6 @@ static int work(struct run *r, struct bt_err *err)
 {
     int rc = BT_OK, end = BT_OK;
 
-    r->safe = bt_writer_resume_at(r->writer);
-    bt_progress_start(&r->progress, "preprocess", "records", r->safe, 0);
     while (!rc && (!end || r->count)) {
         if (!end)
             end = fill(r, err);
@@ -334,7 +330,7 @@ static int work(struct run *r, struct bt_err *err)
         else if (r->count)
             rc = write_first(r, err);
     }
-    if (!rc)
+    if (!rc && r->progress.what)
         bt_progress_finish(&r->progress);
     return rc;
 }
@@ -357,8 +353,9 @@ static void summarise(const struct run *r)
     bt_note("%s read, %s kept, %s rejected", bt_human_count(r->read), bt_human_count(r->kept),
             bt_human_count(rejected));
     note_codes(r);
-    if (r->safe)
-        bt_note("%s of them were safe from an earlier run", bt_human_count(r->safe));
+    if (r->passed)
+        bt_note("%s of them were safe from an earlier run%s", bt_human_count(r->passed),
+                shard ? ", or are of other shares" : "");
     if (s->pictures)
         bt_note("pictures found: %s, caption files found: %s, files ignored: %s%s%s",
                 bt_human_count(s->pictures), bt_human_count(s->captions), bt_human_count(s->ignored),
@@ -414,9 +411,16 @@ static struct bt_annotations_options reading(void)
     };
 }
 
+/* Whether the processes that share the job write one set of shards together. */
+static bool sharing_set(void)
+{
+    return shard && bt_path_is_shards(output);
+}
+
 /* The options that the records depend on; neither paths nor threads. */
 static int options_hash(char hex[17], struct bt_err *err)
 {
+    bool alone = sharing_set(); /* all write what one would */
     struct bt_buf text = { 0 };
     uint8_t bytes[8];
     uint64_t hash;
@@ -426,7 +430,7 @@ static int options_hash(char hex[17], struct bt_err *err)
         "going=%d key=%d shard=%lld/%lld dedup=%d as=%s max=%lld turn=%d over=%s scale=%d",
         format, split ? split : "", group, text_only, (long long)side, (long long)max_pixels, allow_truncated,
         allow_corrupt, map_text ? map_text : "", delimiter ? delimiter : "", last_column_rest, keep_going, key_with_shard,
-        (long long)shard_i, (long long)shard_n, dedup, keep_as, (long long)max_side, exif_rotate, background ? background : "",
+        alone ? 0 : (long long)shard_i, alone ? 1 : (long long)shard_n, dedup, keep_as, (long long)max_side, exif_rotate, background ? background : "",
         scale_grey16);
 
     if (!rc) {
@@ -464,8 +468,8 @@ static int open_writer(struct run *r, struct bt_err *err)
                                    .break_lock = break_lock,
                                    .provenance = true,
                                    .per_shard = (uint64_t)per_shard,
-                                   .seg_i = (uint64_t)shard_i,
-                                   .seg_of = shard ? (uint64_t)shard_n : 0 };
+                                   .share_i = (uint64_t)shard_i,
+                                   .share_of = shard ? (uint64_t)shard_n : 0 };
     int rc = options_hash(hash, err);
 
     if (!rc)
@@ -508,14 +512,16 @@ static int open_pool(struct run *r, struct bt_err *err)
 
 static int finish(struct run *r, struct bt_err *err)
 {
-    if (r->read == 0 || (r->kept == 0 && bt_writer_written(r->writer) == 0)) {
+    uint64_t judged = bt_path_is_shards(output) ? r->read : r->read - r->passed;
+
+    if (r->read == 0 || (judged && !sharing_set() && r->kept == 0 && bt_writer_written(r->writer) == 0)) {
         summarise(r);
         return bt_fail(err, BT_ERR_INPUT, "%s: %s; see the inputs and --format, --images, --split",
                        inputs.items[0],
                        r->read ? "every input was rejected, no record is left" : "nothing to read");
     }
-    if (max_rejects > 0 && max_rejects < 1 && r->read < JUDGED_AFTER) /* too few for a share to mean much */
-        bt_writer_max_rejects(r->writer, (double)JUDGED_AFTER);
+    if (max_rejects > 0 && max_rejects < 1 && judged && judged < JUDGED_AFTER) /* too few for a share to mean much, */
+        bt_writer_max_rejects(r->writer, (double)(judged - 1));                 /* but not all */
     return bt_writer_finish(r->writer, err);
 }
 
@@ -622,6 +628,12 @@ static int check_options(struct bt_err *err)
     if (shard && (sscanf(shard, "%5" SCNd64 "/%5" SCNd64 "%c", &shard_i, &shard_n, &behind) != 2 || shard_i < 0 || shard_n < 1 ||
                   shard_i >= shard_n))
         return bt_fail(err, BT_ERR_USAGE, "--shard=%s: write I/N, I from 0 to N - 1", bt_quote_str(shard));
+    if (sharing_set() && (dedup || force))
+        return bt_fail(err, BT_ERR_USAGE, dedup ? "--dedup has to see all inputs, and those of a shared set are not all here; leave out --shard"
+                                                : "--force would remove what other shares have made; remove the set, then start them");
+    for (size_t i = 0; sharing_set() && i < inputs.count; i++)
+        if (strcmp(inputs.items[i], "-") == 0)
+            return bt_fail(err, BT_ERR_USAGE, "every share of a set reads all inputs, and standard input can be read once; name files");
     if (background && !parse_background())
         return bt_fail(err, BT_ERR_USAGE, "--background=%s: is neither white, black nor RRGGBB", bt_quote_str(background));
     if (max_side > 32768 || decode_mem < 16 || decode_mem > 65536 || decode_time < 1 || decode_time > 3600)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/base/tool.h"
 
 static int is_locked(int fd, const char *what, struct bt_err *err)
 {
@@ -64,14 +66,17 @@ static bool has_name(int fd, const char *path)
     return fstat(fd, &locked) == 0 && stat(path, &named) == 0 && locked.st_ino == named.st_ino;
 }
 
-static int lock_open_file(struct bt_lock *lock, const char *path, const char *what, struct bt_err *err)
+/* *again: the file that was locked is not the one that bears the name now. */
+static int lock_open_file(struct bt_lock *lock, const char *path, const char *what, bool *again,
+                          struct bt_err *err)
 {
     struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-    if (fcntl(lock->fd, F_OFD_SETLK, &whole) == 0)
-        return has_name(lock->fd, path)
-                   ? write_owner(lock->fd, path, err)
-                   : bt_fail(err, BT_ERR_LOCKED, "%s: another writer has just ended; run again", what);
+    *again = false;
+    if (fcntl(lock->fd, F_OFD_SETLK, &whole) == 0) {
+        *again = !has_name(lock->fd, path);
+        return *again ? BT_OK : write_owner(lock->fd, path, err);
+    }
     return errno == EAGAIN || errno == EACCES ? is_locked(lock->fd, what, err)
                                               : hold_file(lock, path, what, err);
 }
@@ -92,16 +97,29 @@ int bt_lock_take(struct bt_lock *lock, const char *path, const char *what, bool 
                  struct bt_err *err)
 {
     int rc = break_lock ? remove_lock(path, err) : BT_OK;
+    bool again = true;
 
     *lock = (struct bt_lock){ .fd = -1 };
-    if (rc)
-        return rc;
-    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (lock->fd < 0)
-        return bt_fail_errno(err, errno, 1, path, NULL);
-    rc = lock_open_file(lock, path, what, err);
-    if (rc)
-        bt_lock_release(lock);
+    while (!rc && again) {
+        lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (lock->fd < 0)
+            return bt_fail_errno(err, errno, 1, path, NULL);
+        rc = lock_open_file(lock, path, what, &again, err);
+        if (rc || again)
+            bt_lock_release(lock);
+    }
+    return rc;
+}
+
+int bt_lock_wait(struct bt_lock *lock, const char *path, const char *what, bool break_lock, struct bt_err *err)
+{
+    const struct timespec moment = { .tv_nsec = 20000000 };
+    int rc;
+
+    while ((rc = bt_lock_take(lock, path, what, break_lock, err)) == BT_ERR_LOCKED && !bt_stop_requested()) {
+        bt_err_clear(err);
+        nanosleep(&moment, NULL);
+    }
     return rc;
 }
 

@@ -16,6 +16,9 @@ struct bt_lock {
  * takes it from its holder, who is believed to be gone. */
 int bt_lock_take(struct bt_lock *lock, const char *path, const char *what, bool break_lock,
                  struct bt_err *err);
+/* The same for what is held for moments only: waits until it is free, or the user asks to stop (E_LOCKED). */
+int bt_lock_wait(struct bt_lock *lock, const char *path, const char *what, bool break_lock,
+                 struct bt_err *err);
 void bt_lock_release(struct bt_lock *lock); /* accepts one that is not held */
 
 #endif

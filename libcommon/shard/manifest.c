@@ -77,18 +77,81 @@ static int load_shard(struct bt_manifest *m, const json_t *object, const char *p
     return bt_manifest_add(m, &info, err);
 }
 
+/* Counts the shards from `from` on. */
+static int count_shards(struct bt_manifest *m, uint64_t from, struct bt_err *err)
+{
+    for (uint64_t i = from; i < m->count; i++) {
+        struct bt_shard_info *info = &m->shards[i];
+
+        info->first = m->n;
+        if (!bt_add_u64(m->n, info->n, &m->n) || !bt_add_u64(m->inputs, info->inputs, &m->inputs) ||
+            !bt_add_u64(m->rejects, info->rejects, &m->rejects))
+            return no_manifest(info->file, "numbers beyond all measure", err);
+    }
+    return BT_OK;
+}
+
+static int count_anew(struct bt_manifest *m, struct bt_err *err)
+{
+    m->n = m->inputs = m->rejects = 0;
+    return count_shards(m, 0, err);
+}
+
 int bt_manifest_add(struct bt_manifest *m, const struct bt_shard_info *info, struct bt_err *err)
 {
     int rc = bt_grow(&m->shards, &m->capacity, m->count + 1, sizeof *m->shards, err);
 
     if (rc)
         return rc;
-    m->shards[m->count] = *info;
-    m->shards[m->count++].first = m->n;
-    if (!bt_add_u64(m->n, info->n, &m->n) || !bt_add_u64(m->inputs, info->inputs, &m->inputs) ||
-        !bt_add_u64(m->rejects, info->rejects, &m->rejects))
-        return no_manifest(info->file, "numbers beyond all measure", err);
-    return BT_OK;
+    m->shards[m->count++] = *info;
+    return count_shards(m, m->count - 1, err);
+}
+
+/* Where a shard stands, or is to stand. */
+static uint64_t place_of(const struct bt_manifest *m, const char *file)
+{
+    uint64_t low = 0, high = m->count;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (strcmp(m->shards[middle].file, file) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct bt_shard_info *bt_manifest_find(const struct bt_manifest *m, const char *file)
+{
+    uint64_t at = place_of(m, file);
+
+    return at < m->count && strcmp(m->shards[at].file, file) == 0 ? &m->shards[at] : NULL;
+}
+
+int bt_manifest_put(struct bt_manifest *m, const struct bt_shard_info *info, struct bt_err *err)
+{
+    bool there = bt_manifest_find(m, info->file) != NULL;
+    uint64_t at = place_of(m, info->file);
+    int rc = there ? BT_OK : bt_grow(&m->shards, &m->capacity, m->count + 1, sizeof *m->shards, err);
+
+    if (rc)
+        return rc;
+    if (!there)
+        memmove(&m->shards[at + 1], &m->shards[at], (m->count++ - at) * sizeof *m->shards);
+    m->shards[at] = *info;
+    return count_anew(m, err);
+}
+
+int bt_manifest_drop(struct bt_manifest *m, const char *file, struct bt_err *err)
+{
+    uint64_t at = place_of(m, file);
+
+    if (!bt_manifest_find(m, file))
+        return BT_OK;
+    memmove(&m->shards[at], &m->shards[at + 1], (--m->count - at) * sizeof *m->shards);
+    return count_anew(m, err);
 }
 
 /* The provenance of all shards stands in the manifest member by member. */

@@ -32,6 +32,7 @@ struct bt_part {
     struct bt_shard_env e;
     uint64_t first_input, map, max_bytes;
     uint64_t safe_before, committed; /* records: of earlier shards, and of this one */
+    uint64_t committed_next;
     struct bt_record *header, *scratch;
     bool has_header;
     struct entry *entries;
@@ -108,6 +109,7 @@ int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_o
     p->done = p->now;
     p->safe_before = options->safe;
     p->committed = p->now.n;
+    p->committed_next = p->now.next;
     strcpy(p->done_id, p->last_id);
     if (rc)
         bt_part_close(p);
@@ -122,7 +124,7 @@ void bt_part_close(struct bt_part *p)
 
     if (!p)
         return;
-    if (p->e.env && p->has_header)
+    if (p->e.env && p->has_header && p->done.next != p->committed_next)
         bt_part_commit(p, &ignored); /* only saves work: an uncommitted input is read again */
     bt_shard_env_close(&p->e);
     bt_record_free(p->header);
@@ -411,6 +413,7 @@ int bt_part_commit(struct bt_part *p, struct bt_err *err)
     if (rc)
         return rc;
     p->committed = p->done.n;
+    p->committed_next = p->done.next;
     p->bytes.size = 0;
     p->now.entries = p->now.bytes = p->done.entries = p->done.bytes = 0;
     return BT_OK;

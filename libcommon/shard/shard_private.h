@@ -88,6 +88,10 @@ struct bt_manifest {
 /* Fills a zeroed manifest; BT_END when the directory has none. */
 int bt_manifest_load(struct bt_manifest *m, const char *dir, struct bt_err *err);
 int bt_manifest_add(struct bt_manifest *m, const struct bt_shard_info *info, struct bt_err *err);
+/* By the name of the file, in whose order they stand; NULL when it is not there. */
+const struct bt_shard_info *bt_manifest_find(const struct bt_manifest *m, const char *file);
+int bt_manifest_put(struct bt_manifest *m, const struct bt_shard_info *info, struct bt_err *err);
+int bt_manifest_drop(struct bt_manifest *m, const char *file, struct bt_err *err); /* absent is fine */
 /* repeated: ids found in two shards, told once the set is complete. */
 int bt_manifest_save(const struct bt_manifest *m, const char *dir, uint64_t repeated, struct bt_err *err);
 void bt_manifest_free(struct bt_manifest *m);
@@ -112,6 +116,7 @@ struct bt_part_options {
     uint64_t first_input;
     uint64_t safe;                 /* records in finished shards, for messages */
     uint64_t map_bytes, max_bytes; /* as in shard_write.h */
+    bool no_sync;
 };
 int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_options *options,
                  struct bt_err *err);

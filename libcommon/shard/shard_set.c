@@ -118,6 +118,7 @@ static int load_shard(struct bt_shard_set *s, const char *path, struct bt_err *e
         strcpy(info.file, name);
         info.bytes = (uint64_t)st.st_size;
         snprintf(s->m.identity, sizeof s->m.identity, "%016llx", (unsigned long long)info.content);
+        s->m.complete = true; /* a shard is whole in itself */
         rc = bt_manifest_add(&s->m, &info, err);
     }
     bt_shard_env_close(&e);
@@ -196,6 +197,11 @@ uint64_t bt_shard_set_count(const struct bt_shard_set *s)
 const char *bt_shard_set_schema(const struct bt_shard_set *s)
 {
     return s->schema;
+}
+
+bool bt_shard_set_is_complete(const struct bt_shard_set *s)
+{
+    return s->m.complete;
 }
 
 const char *bt_shard_set_path(const struct bt_shard_set *s)

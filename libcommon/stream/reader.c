@@ -277,7 +277,7 @@ struct bt_value bt_reader_header(const struct bt_reader *r, const char *key)
 bool bt_reader_is_partial(const struct bt_reader *r)
 {
     return (r->frames && bt_frames_in_is_partial(r->frames)) || (r->mend && bt_mend_is_partial(r->mend)) ||
-           (r->salvage && bt_salvage_lost(r->salvage) > 0);
+           (r->salvage && bt_salvage_lost(r->salvage) > 0) || (r->set && !bt_shard_set_is_complete(r->set));
 }
 
 uint64_t bt_reader_lost(const struct bt_reader *r)

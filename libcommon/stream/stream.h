@@ -83,7 +83,7 @@ struct bt_writer_options {
     uint64_t per_shard;     /* inputs; 0: 10000; shards only, as are the next two */
     uint64_t max_shard;     /* bytes; 0: 64 GiB */
     bool break_lock;        /* another writer of the set is believed to be gone */
-    uint64_t seg_i, seg_of; /* streams: part seg_i of a job of seg_of files; seg_of 0: the whole job */
+    uint64_t share_i, share_of; /* part share_i of a job that share_of processes share; share_of 0: the whole job */
 };
 int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *options,
                    struct bt_err *err);
@@ -107,7 +107,12 @@ int bt_writer_input_file(struct bt_writer *writer, const char *path, struct bt_e
  * those before it (always 0 for streams). `source_id` is the record's "id"; a second one with the same
  * content is dropped and counted, with other content rejected as DUP_ID. */
 uint64_t bt_writer_resume_at(struct bt_writer *writer);
-/* Simple tools call neither resume_at nor input_done: each put or reject then counts as one input, and the
+/* The same, input by input, for jobs that several processes share: whether the input, counted over all of them, is for this
+ * one and not safe yet. Of streams, which then say which part they are, the inputs alternate; a set of shards is written by
+ * all processes together, each making every share_of-th shard, and the one that finishes last completes it. Must be asked
+ * for every input: each process has to know how many there are. */
+bool bt_writer_wants(struct bt_writer *writer, uint64_t input);
+/* Simple tools call none of resume_at, wants and input_done: each put or reject then counts as one input, and the
  * writer itself drops those that are already safe; the last of them must have the id that the set remembers
  * (E_INPUT_CHANGED). */
 int bt_writer_put(struct bt_writer *writer, struct bt_record *rec, struct bt_err *err);

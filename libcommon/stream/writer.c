@@ -25,11 +25,13 @@ struct bt_writer {
     struct bt_shard_writer *shards;
     char *path, *options_hash, schema[80];
     bool provenance, begun, partial, over;
-    uint64_t per_shard, seg_i, seg_of;
+    uint64_t per_shard, share_i, share_of;
+    uint64_t more_inputs; /* hash of those that prov does not name; 0: it names all */
     struct bt_record *must, *prov, *entry; /* prov: "inputs" alone, until begin */
 
     bool caller_counts; /* inputs end by input_done, not with each put */
-    uint64_t inputs;    /* ended so far, over all runs */
+    uint64_t inputs;    /* of this share ended so far, over all runs */
+    uint64_t total;     /* inputs met, of all shares */
     char *dropped;      /* id of the record last dropped when going on */
     uint64_t written, rejected;
     double max_rejects;
@@ -66,11 +68,12 @@ static int open_output(struct bt_writer *w, const struct bt_writer_options *o, s
     if (!bt_path_is_set(w->path))
         return bt_frames_out_open(&w->frames, w->path, o->force, err);
     struct bt_shard_writer_options shards = {
-        .per_shard = w->per_shard, .max_bytes = o->max_shard, .force = o->force, .break_lock = o->break_lock
+        .per_shard = w->per_shard, .share_i = o->share_i, .share_of = o->share_of, .max_bytes = o->max_shard,
+        .force = o->force, .break_lock = o->break_lock
     };
     int rc = bt_shard_writer_open(&w->shards, w->path, &shards, err);
     if (!rc) {
-        w->inputs = 0; /* simple tools begin at the beginning; others ask resume_at */
+        w->inputs = 0; /* simple tools begin at the beginning; others ask what is wanted */
         w->written = bt_shard_writer_written(w->shards);
         w->rejected = bt_shard_writer_rejected(w->shards);
     }
@@ -91,8 +94,8 @@ int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_
     w->entry = bt_record_new();
     w->provenance = o->provenance;
     w->per_shard = o->per_shard ? o->per_shard : PER_SHARD;
-    w->seg_i = o->seg_i;
-    w->seg_of = o->seg_of;
+    w->share_i = o->share_i;
+    w->share_of = o->share_of;
     w->max_rejects = 0.05;
     snprintf(w->schema, sizeof w->schema, "%s/%d", o->schema->name, o->schema->major);
     int rc = w->path && w->must && w->prov && w->entry && !o->options_hash == !w->options_hash
@@ -189,11 +192,15 @@ int bt_writer_input(struct bt_writer *w, const char *name, uint64_t bytes, uint6
 
     if (w->begun)
         return too_late(w, "an input", err);
-    if (before.size >= INPUTS_NAMED)
-        return BT_OK;
     if (slash && slash[1])
         name = slash + 1;
     bt_put_u64(sum, xxh64);
+    if (before.size >= INPUTS_NAMED) {
+        uint64_t what[] = { w->more_inputs, bt_xxh64(name, strlen(name)), bytes, xxh64 };
+
+        w->more_inputs = bt_xxh64(what, sizeof what);
+        return BT_OK;
+    }
     bt_record_begin(w->prov, "inputs");
     bt_pack_array(w->prov, before.size + 1);
     for (size_t i = 0; i < before.size; i++)
@@ -268,14 +275,14 @@ static int put_must(struct bt_writer *w, struct bt_record *begin, struct bt_err 
 
 static int put_seg(struct bt_writer *w, struct bt_record *begin, struct bt_err *err)
 {
-    if (w->seg_of == 0)
+    if (w->share_of == 0)
         return BT_OK;
     bt_record_begin(begin, "seg");
     bt_pack_map(begin, 2);
     pack_key(begin, "i");
-    bt_pack_int(begin, (int64_t)w->seg_i);
+    bt_pack_int(begin, (int64_t)w->share_i);
     pack_key(begin, "of");
-    bt_pack_int(begin, (int64_t)w->seg_of);
+    bt_pack_int(begin, (int64_t)w->share_of);
     return bt_record_end(begin, err);
 }
 
@@ -322,6 +329,12 @@ static int start(struct bt_writer *w, struct bt_err *err)
         rc = put_prov(w, begin, err);
     if (!rc && w->shards)
         rc = bt_record_set_int(begin, "per_shard", (int64_t)w->per_shard, err);
+    if (!rc && w->shards && w->more_inputs) {
+        uint8_t sum[8];
+
+        bt_put_u64(sum, w->more_inputs);
+        rc = bt_record_set_bin(begin, "more_inputs", sum, sizeof sum, err);
+    }
     if (!rc) {
         rc = w->shards ? bt_shard_writer_begin(w->shards, begin, err)
                        : bt_frames_out_begin(w->frames, begin, err);
@@ -337,12 +350,37 @@ static int start(struct bt_writer *w, struct bt_err *err)
 
 /* ---- records and rejects ---- */
 
+/* The caller says when an input ends, and does not come back to those that are safe. */
+static void let_caller_count(struct bt_writer *w)
+{
+    if (!w->caller_counts && w->shards)
+        w->inputs = bt_shard_writer_inputs(w->shards);
+    w->caller_counts = true;
+}
+
+static void meet(struct bt_writer *w, uint64_t count)
+{
+    if (w->total < count)
+        w->total = count;
+}
+
 uint64_t bt_writer_resume_at(struct bt_writer *w)
 {
-    w->caller_counts = true;
-    if (w->shards && w->inputs == 0)
-        w->inputs = bt_shard_writer_resume_at(w->shards);
-    return w->shards ? bt_shard_writer_resume_at(w->shards) : 0;
+    uint64_t at = w->shards ? bt_shard_writer_resume_at(w->shards) : 0;
+
+    let_caller_count(w);
+    if (w->share_of < 2)
+        meet(w, at);
+    return at;
+}
+
+bool bt_writer_wants(struct bt_writer *w, uint64_t input)
+{
+    let_caller_count(w);
+    meet(w, input + 1);
+    if (w->shards)
+        return bt_shard_writer_wants(w->shards, input);
+    return w->share_of == 0 || input % w->share_of == w->share_i;
 }
 
 void bt_writer_max_rejects(struct bt_writer *w, double limit)
@@ -378,6 +416,7 @@ static int input_ended(struct bt_writer *w, bool was_safe, struct bt_err *err)
     if (w->caller_counts)
         return BT_OK;
     uint64_t input = w->inputs++;
+    meet(w, w->inputs);
     if (was_safe) {
         const char *last = bt_shard_writer_last_id(w->shards);
 
@@ -475,8 +514,9 @@ int bt_writer_input_done(struct bt_writer *w, uint64_t input, struct bt_err *err
 {
     int rc = start(w, err);
 
-    w->caller_counts = true;
-    w->inputs = input + 1;
+    let_caller_count(w);
+    meet(w, input + 1);
+    w->inputs += !w->shards || bt_shard_writer_wants(w->shards, input);
     if (!rc && w->shards)
         rc = bt_shard_writer_input_done(w->shards, input, err);
     return rc ? rc : check_rejects(w, false, err);
@@ -522,6 +562,21 @@ static int finish_log(struct bt_writer *w, struct bt_err *err)
     return rc;
 }
 
+/* Of several writers that share a set, the one that finds it whole judges the rejects of all. */
+static int finish_shards(struct bt_writer *w, struct bt_err *err)
+{
+    bool whole;
+    int rc = bt_shard_writer_join(w->shards, w->total, &whole, err);
+
+    if (!rc && whole && w->share_of > 1) {
+        w->inputs = bt_shard_writer_inputs(w->shards);
+        w->written = bt_shard_writer_written(w->shards);
+        w->rejected = bt_shard_writer_rejected(w->shards);
+        rc = check_rejects(w, true, err);
+    }
+    return rc ? rc : bt_shard_writer_finish(w->shards, w->partial, err);
+}
+
 void bt_writer_partial(struct bt_writer *w)
 {
     w->partial = true;
@@ -537,10 +592,10 @@ int bt_writer_finish(struct bt_writer *w, struct bt_err *err)
                      "begin anew with --force",
                      w->path, (unsigned long long)w->inputs,
                      (unsigned long long)bt_shard_writer_resume_at(w->shards));
-    if (!rc)
+    if (!rc && !(w->shards && w->share_of > 1))
         rc = check_rejects(w, true, err);
     if (!rc && w->shards)
-        rc = bt_shard_writer_finish(w->shards, w->partial, err);
+        rc = finish_shards(w, err);
     if (!rc && w->frames)
         rc = bt_frames_out_end(w->frames, w->partial, w->rejected, err);
     if (!rc)

@@ -9,8 +9,8 @@ frames=$root/tests/fuzz/corpus/frames
 faults=$BT_BUILD/tests/faults/faults.so
 export PATH=$BT_BUILD/bin:$PATH
 
-# Codes that no tool gives today: a mistake of ours, and a device that fails.
-unseen="E_BUG E_DEVICE"
+# What no command line provokes, a mistake of ours and a device that fails, is provoked by tests of the library.
+inside="E_BUG E_DEVICE"
 
 setup_file() {
     export D=$BATS_FILE_TMPDIR
@@ -168,6 +168,23 @@ no_sanitizer() { [[ "$BT_BUILD" != *-address* ]] || skip "a sanitizer has its ow
     gives E_NOSPACE under_fault write:1:ENOSPC bt-cat -o out.bt a.bt
 }
 
+@test "E_LOCKED" {
+    mkfifo pipe
+    bt-cat -o a.lmdb pipe & first=$!
+    exec 7>pipe
+    cat a.bt >&7
+    for ((i = 0; i < 100; i++)); do [ ! -s a.lmdb/.ingest/lock-0 ] || break; sleep 0.05; done
+    gives E_LOCKED bt-cat -o a.lmdb a.bt
+    exec 7>&-
+    wait "$first"
+}
+
+@test "E_TAR_TRUNC" {
+    tar -cf t.tar a.bt
+    head -c 512 t.tar >cut.tar
+    gives E_TAR_TRUNC bt-preprocess --format tar cut.tar -o out.bt
+}
+
 @test "E_STOPPED" {
     mkfifo pipe
     gives E_STOPPED bash -c 'bt-cat --count pipe & exec 7>pipe; head -c 60 a.bt >&7; sleep 0.3; kill -TERM $!; wait $!'
@@ -183,12 +200,14 @@ no_sanitizer() { [[ "$BT_BUILD" != *-address* ]] || skip "a sanitizer has its ow
 }
 
 # What needs more than a moment has its place elsewhere.
-@test "every code of the table is provoked, here or in another test of the command line" {
+@test "every code of the table is provoked, and given by the code" {
     for code in $(sh "$root/mk/messages.sh" | cut -f 1); do
-        [[ " $unseen " == *" $code "* ]] || grep -qw -- "$code" "$BATS_TEST_DIRNAME"/*.bats || {
-            echo "$code is not"
-            false
-        }
+        if [[ " $inside " == *" $code "* ]]; then
+            grep -Eq "CHECK.*_status\(.*BT_ERR_${code#E_}\)" "$root"/tests/*/*.c
+        else
+            grep -w -- "$code" "$BATS_TEST_DIRNAME"/*.bats | grep -qv ':inside='
+        fi || { echo "$code is provoked by no test"; false; }
+        grep -rlw "BT_ERR_${code#E_}" "$root"/libcommon "$root"/tools | grep -qv '/base/err\.[ch]$' || { echo "nothing gives $code"; false; }
     done
 }
 

@@ -201,9 +201,22 @@ under_faults() {
     run -65 --separate-stderr "$cat" --count y.lmdb
     [[ "$stderr" == *"[E_BT_PARTIAL]" ]]
     "$cat" --repair --per-shard 3 -o y.lmdb x.lmdb 2>said       # the same command again changes nothing
-    "$cat" --allow-partial -o z.lmdb y.lmdb                     # and what is left may be called a set
-    run -0 "$cat" --check z.lmdb
-    [ "$output" = "z.lmdb: good, 6 records" ]
+    for derived in z.lmdb z.bt; do                              # nor does what is made of it
+        "$cat" --allow-partial -o $derived y.lmdb
+        run -65 --separate-stderr "$cat" --count $derived
+        [[ "$stderr" == *"[E_BT_PARTIAL]" ]]
+        run -0 "$cat" --allow-partial --count $derived
+        [ "$output" = 6 ]
+    done
+    mkdir bert
+    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' number >bert/vocab.txt
+    for derived in t.lmdb t.bt; do
+        "$BT_BUILD/bin/bt-tokenize" -q --allow-partial -t bert=bert -i y.lmdb -o $derived
+        run -65 --separate-stderr "$cat" --count $derived
+        [[ "$stderr" == *"[E_BT_PARTIAL]" ]]
+    done
+    "$cat" y.lmdb/shard-000000.mdb -o one.bt                    # a shard of it is whole in itself
+    "$cat" --check one.bt
 }
 
 @test "repair of a set that was never finished, of one shard, of a cut one" {

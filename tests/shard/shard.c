@@ -367,7 +367,7 @@ static void test_map_grows(void)
     struct bt_record *rec = bt_record_new(), *header = bt_record_new();
     struct bt_shard_writer *w = NULL;
     struct bt_err err = { 0 };
-    bool added, clash;
+    bool added, clash, whole;
 
     CHECK_OK(bt_record_set_int(header, "bt_shard", 1, &err), &err);
     CHECK_OK(bt_record_set_str(header, "schema", "bt.sample/1", 11, &err), &err);
@@ -379,6 +379,8 @@ static void test_map_grows(void)
         CHECK_OK(bt_shard_writer_put(w, rec, &added, &clash, &err), &err);
         CHECK_OK(bt_shard_writer_input_done(w, (uint64_t)i, &err), &err);
     }
+    CHECK_OK(bt_shard_writer_join(w, 3000, &whole, &err), &err);
+    CHECK(whole);
     CHECK_OK(bt_shard_writer_finish(w, false, &err), &err);
     bt_shard_writer_close(w);
     struct bt_shard_set *set = NULL;

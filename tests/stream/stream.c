@@ -238,7 +238,7 @@ static void test_segments(void)
 
     for (uint64_t i = 0; i < 3; i++) {
         struct bt_writer_options part = {
-            .schema = &bt_schema_sample, .force = true, .seg_i = i, .seg_of = 3
+            .schema = &bt_schema_sample, .force = true, .share_i = i, .share_of = 3
         };
         char name[10];
 

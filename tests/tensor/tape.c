@@ -420,6 +420,26 @@ static void test_times_per_op(const struct bt_backend *b)
     bt_tape_free(tape);
 }
 
+static int fails(struct bt_queue *q, void *to, const void *from, size_t bytes)
+{
+    (void)q, (void)to, (void)from, (void)bytes;
+    return BT_ERR_DEVICE;
+}
+
+static void test_a_device_that_fails_is_named(const struct bt_backend *b)
+{
+    struct bt_backend broken = *b;
+    float values[] = { 1, 2 };
+    struct bt_err err = { 0 };
+
+    broken.copy_in = fails;
+    struct bt_tape *tape = tape_new(&broken);
+    bt_constant(tape, values, 1, (size_t[]){ 2 });
+    CHECK_INT(bt_tape_status(tape, &err), BT_ERR_DEVICE);
+    CHECK(strncmp(err.text, b->name, strlen(b->name)) == 0 && strstr(err.text, "copying to the device failed"));
+    bt_tape_free(tape);
+}
+
 int main(void)
 {
     backends_open();
@@ -437,5 +457,6 @@ int main(void)
     RUN_BACKENDS(test_memory_is_kept_over_resets);
     RUN_BACKENDS(test_a_watcher_sees_marked_values);
     RUN_BACKENDS(test_times_per_op);
+    RUN_BACKENDS(test_a_device_that_fails_is_named);
     return backends_end();
 }
