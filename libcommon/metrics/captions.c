@@ -211,6 +211,8 @@ static int read_items(const struct bt_captions *set, const struct bt_join_policy
     struct bt_token_stream streams[2] = { { 0 } };
     int rc = tokenize(set, policy, how, scores, streams, err);
     if (!rc)
+        rc = bt_lexicon_expect(lex, streams[0].text.size + streams[1].text.size, err);
+    if (!rc)
         rc = read_sentences(set, scores, streams, lex, items, sentences, err);
     stream_free(&streams[0]);
     stream_free(&streams[1]);
@@ -300,7 +302,7 @@ static int score_items(const struct reading *r, struct bt_caption_scores *scores
         bt_bleu_value(&r->counts[i], scores->each[i].bleu);
     }
     if (!rc)
-        rc = bt_rouge_score(r->items, scores->count, r->values, err);
+        rc = bt_rouge_score(r->items, scores->count, bt_lexicon_piece_count(r->lex), r->values, err);
     if (!rc)
         scores->rouge_l = pairwise_sum(r->values, scores->count) / (double)scores->count;
     for (size_t i = 0; !rc && i < scores->count; i++)

@@ -124,7 +124,7 @@ static uint8_t sides(const struct sieve *s, struct bt_text phrase)
 
 static struct slot *find_slot(struct slot *slots, uint64_t slot_count, int32_t parent, int32_t word)
 {
-    uint64_t at = bt_keyed_hash((uint64_t)(uint32_t)parent << 32 | (uint32_t)word) & (slot_count - 1);
+    uint64_t at = bt_keyed_hash(bt_hash_key(), (uint64_t)(uint32_t)parent << 32 | (uint32_t)word) & (slot_count - 1);
     while (slots[at].node && (slots[at].parent != parent || slots[at].word != word))
         at = (at + 1) & (slot_count - 1);
     return &slots[at];
