@@ -135,7 +135,7 @@ static struct block *block_new(uint64_t capacity)
     if (!block)
         return NULL;
     block->capacity = capacity;
-    block->data = aligned_alloc(ALIGN, capacity);
+    block->data = aligned_alloc(capacity % LARGE_PAGE == 0 ? LARGE_PAGE : ALIGN, capacity);
     if (!block->data) {
         free(block);
         return NULL;
