@@ -79,8 +79,6 @@ static int check_commands(struct bt_err *err)
         { "java", o.java, " caption " },
         { "duplicates", duplicates, " caption vqa gqa " },
         { "subset", o.policy.subset, " caption vqa gqa " },
-        { "worst", o.worst_count > 0, " caption vqa gqa " },
-        { "per-item", o.per_item, " caption vqa gqa " },
         { "submission", o.submission, " caption vqa gqa " },
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {

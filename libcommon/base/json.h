@@ -26,6 +26,10 @@ struct bt_json_array;
 int bt_json_array_open(struct bt_json_array **array, const char *path, const char *member,
                        struct bt_err *err);
 int bt_json_array_next(struct bt_json_array *array, json_t **element, struct bt_err *err);
+/* A second array of the object, in the same reading where it stands behind the first: after the first one's BT_END
+ * the file is not at its end, and the elements of the second come. E_MEMORY. */
+int bt_json_array_follow(struct bt_json_array *array, const char *member, struct bt_err *err);
+bool bt_json_array_ended(const struct bt_json_array *array); /* after BT_END: that was the file's end */
 /* The same for the members of the object that the file is; *key lives until the next call. Repeated keys are left
  * to the caller. */
 int bt_json_members_open(struct bt_json_array **members, const char *path, struct bt_err *err);

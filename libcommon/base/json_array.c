@@ -9,7 +9,9 @@
 
 struct bt_json_array {
     struct bt_window in;
-    char *member;  /* NULL: the file is the array */
+    char *member;  /* the array's name; NULL: the file is the array */
+    char *next;    /* the array that may follow it; NULL: none is wanted */
+    bool keyed;    /* the arrays are members of an object */
     json_t *keys;  /* of the top-level object, those met so far */
     json_t *key;   /* of the member last returned */
     uint64_t line; /* where `in.begin` is */
@@ -256,7 +258,7 @@ static int next_member(struct bt_json_array *a, bool *wanted, struct bt_err *err
                      a->value_line, bt_quote_str(name));
     else if (json_object_set_new(a->keys, name, json_true()) != 0)
         rc = bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", a->in.place);
-    *wanted = strcmp(name, a->member) == 0;
+    *wanted = a->member && strcmp(name, a->member) == 0;
     json_decref(key);
     return rc;
 }
@@ -285,16 +287,23 @@ static int find_array(struct bt_json_array *a, struct bt_err *err)
     return rc;
 }
 
-/* What follows the array: the members behind it, and nothing after. */
-static int finish_file(struct bt_json_array *a, struct bt_err *err)
+/* What follows the array: the members behind it, and nothing after. Stops in the array that may follow, where it does. */
+static int finish_array(struct bt_json_array *a, struct bt_err *err)
 {
-    bool wanted;
+    bool wanted = false;
     char c;
     int rc = BT_OK;
 
     a->first = false;
-    while (!rc && a->member) {
+    free(a->member);
+    a->member = a->next;
+    a->next = NULL;
+    while (!rc && a->keyed) {
         rc = next_member(a, &wanted, err);
+        if (!rc && wanted) {
+            a->first = true;
+            return expect(a, '[', "an array ('[')", err);
+        }
         if (!rc)
             rc = skip_value(a, err);
     }
@@ -302,6 +311,7 @@ static int finish_file(struct bt_json_array *a, struct bt_err *err)
         rc = peek(a, &c, err);
     if (!rc && a->in.begin < a->in.end)
         rc = syntax(a, "the end of the file", err);
+    a->done = !rc;
     return rc;
 }
 
@@ -316,6 +326,7 @@ static int open_file(struct bt_json_array **array, const char *path, const char 
     a->line = 1;
     a->keys = json_object();
     a->member = member ? strdup(member) : NULL;
+    a->keyed = member;
     rc = bt_window_open(&a->in, path, err);
     if (!rc && (!a->keys || (member && !a->member)))
         rc = bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", path);
@@ -331,6 +342,18 @@ static int open_file(struct bt_json_array **array, const char *path, const char 
 int bt_json_array_open(struct bt_json_array **array, const char *path, const char *member, struct bt_err *err)
 {
     return open_file(array, path, member, find_array, err);
+}
+
+int bt_json_array_follow(struct bt_json_array *a, const char *member, struct bt_err *err)
+{
+    free(a->next);
+    a->next = strdup(member);
+    return a->next ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: no memory to read it; free some", a->in.place);
+}
+
+bool bt_json_array_ended(const struct bt_json_array *a)
+{
+    return a->done;
 }
 
 /* `flat` may be NULL. */
@@ -349,8 +372,7 @@ static int next_element(struct bt_json_array *a, struct bt_json_flat *flat, json
     if (!rc)
         a->count++;
     if (rc == BT_END) {
-        rc = finish_file(a, err);
-        a->done = !rc;
+        rc = finish_array(a, err);
         return rc ? rc : BT_END;
     }
     return rc;
@@ -398,8 +420,7 @@ int bt_json_members_next(struct bt_json_array *a, const char **key, json_t **val
         a->count++;
     }
     if (rc == BT_END) {
-        rc = finish_file(a, err);
-        a->done = !rc;
+        rc = finish_array(a, err);
         return rc ? rc : BT_END;
     }
     return rc;
@@ -423,5 +444,6 @@ void bt_json_array_close(struct bt_json_array *array)
     json_decref(array->keys);
     json_decref(array->key);
     free(array->member);
+    free(array->next);
     free(array);
 }

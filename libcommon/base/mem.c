@@ -5,11 +5,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE = 2 << 20 };
 
 static int fail_memory(struct bt_err *err, uint64_t bytes)
 {
     return bt_fail(err, BT_ERR_MEMORY,
                    "memory: no room for %" PRIu64 " bytes more; free memory or ask for less", bytes);
+}
+
+/* What is large gets large pages where the system has them: a fault for each small one would cost more than what is done with it. */
+static void use_large_pages(void *memory, uint64_t bytes)
+{
+    uintptr_t begin = ((uintptr_t)memory + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE,
+              end = ((uintptr_t)memory + bytes) / LARGE_PAGE * LARGE_PAGE;
+
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 void *bt_alloc(uint64_t count, uint64_t size, struct bt_err *err)
@@ -24,6 +37,8 @@ void *bt_alloc(uint64_t count, uint64_t size, struct bt_err *err)
     memory = calloc(1, bytes ? bytes : 1);
     if (!memory)
         fail_memory(err, bytes);
+    else
+        use_large_pages(memory, bytes);
     return memory;
 }
 
@@ -120,23 +135,29 @@ static struct block *block_new(uint64_t capacity)
     if (!block)
         return NULL;
     block->capacity = capacity;
-    block->data = aligned_alloc(ALIGN, capacity);
+    block->data = aligned_alloc(capacity % LARGE_PAGE == 0 ? LARGE_PAGE : ALIGN, capacity);
     if (!block->data) {
         free(block);
         return NULL;
     }
+    use_large_pages(block->data, capacity);
     return block;
 }
 
-/* The next block, from the current one on, with room for `bytes`; made where there is none. */
-static struct block *block_with(struct bt_arena *arena, uint64_t bytes)
+static uint64_t round_up(uint64_t bytes, uint64_t align)
+{
+    return (bytes + align - 1) / align * align;
+}
+
+/* The next block, from the current one on, with room for `bytes` that are aligned so; made where there is none. */
+static struct block *block_with(struct bt_arena *arena, uint64_t bytes, uint64_t align)
 {
     struct block *block = arena->current, *last = NULL;
 
     for (; block; last = block, block = block->next)
-        if (block->capacity - block->used >= bytes)
+        if (block->capacity >= round_up(block->used, align) && block->capacity - round_up(block->used, align) >= bytes)
             return block;
-    block = block_new(bytes > arena->block_bytes ? bytes : (arena->block_bytes + ALIGN - 1) / ALIGN * ALIGN);
+    block = block_new(round_up(bytes > arena->block_bytes ? bytes : arena->block_bytes, ALIGN));
     if (block && last)
         last->next = block;
     else if (block)
@@ -144,31 +165,38 @@ static struct block *block_with(struct bt_arena *arena, uint64_t bytes)
     return block;
 }
 
-void *bt_arena_take(struct bt_arena *arena, uint64_t count, uint64_t size)
+static void *take(struct bt_arena *arena, uint64_t bytes, uint64_t align)
 {
     struct block *block;
-    uint64_t bytes;
-    void *piece;
+    uint64_t at;
 
-    if (!bt_mul_u64(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGN)
+    if (bytes > PTRDIFF_MAX - ALIGN)
         return NULL;
-    bytes = (bytes + (bytes == 0) + ALIGN - 1) / ALIGN * ALIGN;
-    block = block_with(arena, bytes);
+    block = block_with(arena, bytes, align);
     if (!block)
         return NULL;
 
-    piece = block->data + block->used;
-    block->used += bytes;
+    at = round_up(block->used, align);
+    arena->held += at + bytes - block->used;
+    block->used = at + bytes;
     arena->current = block;
-    arena->held += bytes;
     if (arena->held > arena->most)
         arena->most = arena->held;
-    return piece;
+    return block->data + at;
+}
+
+void *bt_arena_take(struct bt_arena *arena, uint64_t count, uint64_t size)
+{
+    uint64_t bytes;
+
+    if (!bt_mul_u64(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGN)
+        return NULL;
+    return take(arena, round_up(bytes + (bytes == 0), ALIGN), ALIGN);
 }
 
 char *bt_arena_str(struct bt_arena *arena, const char *text, size_t size)
 {
-    char *copy = size < SIZE_MAX ? bt_arena_take(arena, size + 1, 1) : NULL;
+    char *copy = size < SIZE_MAX ? take(arena, size + 1, 1) : NULL;
 
     if (!copy)
         return NULL;

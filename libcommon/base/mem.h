@@ -48,7 +48,7 @@ int bt_buf_printf(struct bt_buf *buf, struct bt_err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void bt_buf_free(struct bt_buf *buf);
 
-/* An arena: pieces that are all released together. Pieces are aligned to 64 bytes. */
+/* An arena: pieces that are all released together. Pieces are aligned to 64 bytes, strings stand one behind the other. */
 struct bt_arena;
 struct bt_arena *bt_arena_new(size_t block_bytes); /* NULL when out of memory */
 /* Not zeroed; NULL when out of memory. */

@@ -34,30 +34,36 @@ static int32_t closest_length(const struct bt_caption_item *item)
     return best;
 }
 
-/* `most`: by n-gram id, zero before and after. */
-static struct bt_bleu_counts count_item(const struct bt_caption_item *item, int32_t *most)
+struct scratch {
+    int32_t *place; /* by n-gram id: where the hypothesis has it, + 1; zero before and after */
+    int32_t *most;  /* by place: the most of any reference */
+};
+
+static struct bt_bleu_counts count_item(const struct bt_caption_item *item, const struct scratch *s)
 {
     const struct bt_sentence *hyp = &item->hypothesis;
+    const int32_t gram_count = hyp->gram_end[BT_ORDERS - 1];
     struct bt_bleu_counts counts = { .length = hyp->word_count, .reference = closest_length(item) };
 
+    for (int32_t g = 0; g < gram_count; g++) {
+        s->place[hyp->grams[g].id] = g + 1;
+        s->most[g] = 0;
+    }
     for (int32_t r = 0; r < item->reference_count; r++) {
         const struct bt_sentence *ref = &item->references[r];
-        for (int32_t g = 0; g < ref->gram_end[BT_ORDERS - 1]; g++)
-            if (most[ref->grams[g].id] < ref->grams[g].count)
-                most[ref->grams[g].id] = ref->grams[g].count;
+        for (int32_t g = 0; g < ref->gram_end[BT_ORDERS - 1]; g++) {
+            int32_t at = s->place[ref->grams[g].id];
+            if (at > 0 && s->most[at - 1] < ref->grams[g].count)
+                s->most[at - 1] = ref->grams[g].count;
+        }
     }
     for (int n = 1, g = 0; n <= BT_ORDERS; n++) {
         counts.guess[n - 1] = hyp->word_count >= n ? hyp->word_count - n + 1 : 0;
-        for (; g < hyp->gram_end[n - 1]; g++) {
-            int32_t in_refs = most[hyp->grams[g].id];
-            counts.correct[n - 1] += hyp->grams[g].count < in_refs ? hyp->grams[g].count : in_refs;
-        }
+        for (; g < hyp->gram_end[n - 1]; g++)
+            counts.correct[n - 1] += hyp->grams[g].count < s->most[g] ? hyp->grams[g].count : s->most[g];
     }
-    for (int32_t r = 0; r < item->reference_count; r++) {
-        const struct bt_sentence *ref = &item->references[r];
-        for (int32_t g = 0; g < ref->gram_end[BT_ORDERS - 1]; g++)
-            most[ref->grams[g].id] = 0;
-    }
+    for (int32_t g = 0; g < gram_count; g++)
+        s->place[hyp->grams[g].id] = 0;
     return counts;
 }
 
@@ -75,14 +81,15 @@ int bt_bleu_score(const struct bt_caption_item *items, size_t count, int32_t gra
                   struct bt_bleu_counts *counts, double all[BT_ORDERS], struct bt_err *err)
 {
     struct bt_bleu_counts sum = { 0 };
-    int32_t *most = bt_alloc((uint64_t)gram_count, sizeof *most, err);
-    if (!most)
-        return BT_ERR_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        counts[i] = count_item(&items[i], most);
+    uint64_t longest = bt_longest_hypothesis(items, count);
+    struct scratch s = { bt_alloc((uint64_t)gram_count, sizeof *s.place, err), bt_alloc(longest, sizeof *s.most, err) };
+    int rc = s.place && s.most ? BT_OK : BT_ERR_MEMORY;
+    for (size_t i = 0; !rc && i < count; i++) {
+        counts[i] = count_item(&items[i], &s);
         bt_bleu_add(&sum, &counts[i], 1);
     }
     bt_bleu_value(&sum, all);
-    free(most);
-    return BT_OK;
+    free(s.most);
+    free(s.place);
+    return rc;
 }

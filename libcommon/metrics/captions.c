@@ -1,5 +1,6 @@
 #include "libcommon/metrics/captions.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "libcommon/metrics/caption_meteor.h"
 #include "libcommon/metrics/cider.h"
 #include "libcommon/metrics/rouge.h"
+#include "libcommon/metrics/sentences.h"
 
 struct reference {
     int32_t number;
@@ -19,7 +21,7 @@ struct bt_captions {
     struct bt_join *join;
     struct bt_arena *texts;
     struct reference *references; /* as they came */
-    uint64_t reference_count, reference_capacity;
+    uint64_t reference_count, reference_capacity, reference_bytes;
     struct bt_text *grouped;    /* by image, in the order in which they came */
     size_t *group_start;        /* [images + 1] */
     struct bt_captions *corpus; /* for document frequencies; NULL: the images scored */
@@ -72,6 +74,7 @@ int bt_captions_reference(struct bt_captions *set, struct bt_text id, struct bt_
     if (!copy)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory for the references");
     set->references[set->reference_count++] = (struct reference){ number, { copy, caption.size } };
+    set->reference_bytes += caption.size;
     return BT_OK;
 }
 
@@ -149,101 +152,118 @@ static int choose(struct bt_captions *set, const struct bt_join_policy *policy,
     return BT_OK;
 }
 
-/* The sentences of images, from the streams of references and of results. items[i] for scores->each[i]; the
- * references' sentences stand one after the other. */
-static int read_sentences(const struct bt_captions *set, const struct bt_caption_scores *scores,
-                          const struct bt_token_stream streams[2], struct bt_lexicon *lex,
-                          struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
-{
-    const struct bt_text *reference = streams[0].tokens, *result = streams[1].tokens;
-    int rc = BT_OK;
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        rc = bt_lexicon_read(lex, *result++, &items[i].hypothesis, err);
-        items[i].references = sentences;
-        bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
-        for (int32_t r = 0; !rc && r < items[i].reference_count; r++)
-            rc = bt_lexicon_read(lex, *reference++, sentences++, err);
-        if (rc) {
-            struct bt_text id = bt_join_id(set->join, scores->each[i].number);
-            bt_context(err, "image %s", bt_quote(id.data, id.size));
-        }
-    }
-    return rc;
-}
-
-/* Captions that are to be tokenized together; tokens and captions are the stream's own. */
-static int stream_new(struct bt_token_stream *stream, size_t capacity, struct bt_text **captions, struct bt_err *err)
-{
-    *captions = bt_alloc(capacity, sizeof **captions, err);
-    *stream = (struct bt_token_stream){ .captions = *captions, .tokens = bt_alloc(capacity, sizeof **captions, err) };
-    return *captions && stream->tokens ? BT_OK : BT_ERR_MEMORY;
-}
-
-static void stream_free(struct bt_token_stream *stream)
-{
-    free((struct bt_text *)stream->captions);
-    free(stream->tokens);
-    bt_buf_free(&stream->text);
-}
-
-/* References and results of the images that are scored. Free both, also after a failure. */
-static int tokenize(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
-                    const struct bt_caption_scores *scores, struct bt_token_stream streams[2], struct bt_err *err)
-{
+/* The captions of the images scored, as the tokenizer gets them: all references as one stream, then all results. */
+struct streams {
     struct bt_text *references, *results;
-    int rc = stream_new(&streams[0], set->reference_count, &references, err);
-    if (!rc)
-        rc = stream_new(&streams[1], scores->count, &results, err);
-    for (size_t i = 0; !rc && i < scores->count; i++) {
+    size_t reference_count, result_count;
+};
+
+static int streams_new(struct streams *s, const struct bt_captions *set, const struct bt_join_policy *policy,
+                       const struct bt_caption_scores *scores, struct bt_err *err)
+{
+    s->references = bt_alloc(set->reference_count, sizeof *s->references, err);
+    s->results = bt_alloc(scores->count, sizeof *s->results, err);
+    if (!s->references || !s->results)
+        return BT_ERR_MEMORY;
+    for (size_t i = 0; i < scores->count; i++) {
         int32_t number = scores->each[i].number, count;
         const struct bt_text *given = bt_captions_references(set, number, &count);
-        bt_join_get(set->join, number, policy, &results[streams[1].count++]);
+        bt_join_get(set->join, number, policy, &s->results[s->result_count++]);
         for (int32_t r = 0; r < count; r++)
-            references[streams[0].count++] = given[r];
+            s->references[s->reference_count++] = given[r];
     }
-    return rc ? rc : bt_tokens_make(how, streams, 2, err);
+    return BT_OK;
+}
+
+static void streams_free(struct streams *s)
+{
+    free(s->references);
+    free(s->results);
+}
+
+/* Which image the reference is of, as far as they are scored. */
+static size_t image_of(const struct bt_captions *set, const struct bt_caption_scores *scores, size_t reference)
+{
+    size_t i = 0;
+    for (int32_t count; i < scores->count; i++, reference -= (size_t)count) {
+        bt_captions_references(set, scores->each[i].number, &count);
+        if (reference < (size_t)count)
+            break;
+    }
+    return i;
 }
 
 static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                       const struct bt_caption_scores *scores, struct bt_lexicon *lex,
                       struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
 {
-    struct bt_token_stream streams[2] = { { 0 } };
-    int rc = tokenize(set, policy, how, scores, streams, err);
+    struct streams streams = { 0 };
+    struct bt_token_reader *reader = NULL;
+    struct bt_sentence *hypotheses = bt_alloc(scores->count, sizeof *hypotheses, err);
+    size_t failed, image = scores->count;
+    int rc = hypotheses ? streams_new(&streams, set, policy, scores, err) : BT_ERR_MEMORY;
     if (!rc)
-        rc = read_sentences(set, scores, streams, lex, items, sentences, err);
-    stream_free(&streams[0]);
-    stream_free(&streams[1]);
+        rc = bt_token_reader_new(&reader, how, err);
+    if (!rc) {
+        rc = bt_sentences_read(reader, streams.references, streams.reference_count, lex, sentences, &failed, err);
+        image = rc ? image_of(set, scores, failed) : image;
+    }
+    if (!rc) {
+        rc = bt_sentences_read(reader, streams.results, streams.result_count, lex, hypotheses, &failed, err);
+        image = rc ? failed : image;
+    }
+    if (rc && image < scores->count) {
+        struct bt_text id = bt_join_id(set->join, scores->each[image].number);
+        bt_context(err, "image %s", bt_quote(id.data, id.size));
+    }
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        items[i].hypothesis = hypotheses[i];
+        items[i].references = sentences;
+        bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
+        sentences += items[i].reference_count;
+    }
+    bt_token_reader_free(reader);
+    streams_free(&streams);
+    free(hypotheses);
     return rc;
 }
 
-/* Copies of a stream's tokens, which outlive it. */
-static int keep_tokens(const struct bt_token_stream *stream, struct bt_arena *arena, struct bt_text **tokens,
-                       struct bt_err *err)
+/* The tokens of a stream, in the arena. */
+static int keep_tokens(struct bt_token_reader *reader, const struct bt_text *captions, size_t count,
+                       struct bt_arena *arena, struct bt_text **tokens, struct bt_err *err)
 {
-    struct bt_text *kept = bt_arena_take(arena, stream->count, sizeof *kept);
-    for (size_t i = 0; kept && i < stream->count; i++) {
-        const struct bt_text *token = &stream->tokens[i];
-        kept[i] = (struct bt_text){ bt_arena_str(arena, token->data, token->size), token->size };
-        if (!kept[i].data)
-            kept = NULL;
+    struct bt_token_portion p = { 0 };
+    struct bt_text *kept = bt_arena_take(arena, count, sizeof *kept);
+    int rc = kept ? bt_token_reader_begin(reader, captions, count, err)
+                  : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    while (!rc && (rc = bt_token_reader_next(reader, &p, err)) == BT_OK) {
+        for (size_t i = 0; !rc && i < p.count; i++) {
+            const char *copy = bt_arena_str(arena, p.tokens[i].data, p.tokens[i].size);
+            kept[p.first + i] = (struct bt_text){ copy, p.tokens[i].size };
+            if (!copy)
+                rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+        }
     }
+    bt_token_portion_free(&p);
     *tokens = kept;
-    return kept ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    return rc == BT_END ? BT_OK : rc;
 }
 
 int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
                        const struct bt_caption_scores *scores, struct bt_arena *arena,
                        struct bt_text **results, struct bt_text **references, struct bt_err *err)
 {
-    struct bt_token_stream streams[2] = { { 0 } };
-    int rc = tokenize(set, policy, how, scores, streams, err);
+    struct streams streams = { 0 };
+    struct bt_token_reader *reader = NULL;
+    int rc = streams_new(&streams, set, policy, scores, err);
     if (!rc)
-        rc = keep_tokens(&streams[0], arena, references, err);
+        rc = bt_token_reader_new(&reader, how, err);
     if (!rc)
-        rc = keep_tokens(&streams[1], arena, results, err);
-    stream_free(&streams[0]);
-    stream_free(&streams[1]);
+        rc = keep_tokens(reader, streams.references, streams.reference_count, arena, references, err);
+    if (!rc)
+        rc = keep_tokens(reader, streams.results, streams.result_count, arena, results, err);
+    bt_token_reader_free(reader);
+    streams_free(&streams);
     return rc;
 }
 
@@ -285,39 +305,60 @@ struct reading {
     struct bt_lexicon *lex;
     struct bt_caption_item *items, *corpus;
     struct bt_sentence *sentences, *corpus_sentences;
-    size_t corpus_count;
-    double *values; /* scratch, one per item */
+    size_t count, corpus_count;
+    double *rouge, *cider; /* by item */
     struct bt_bleu_counts *counts;
+    int cider_rc;
+    struct bt_err cider_err;
 };
 
-static int score_items(const struct reading *r, struct bt_caption_scores *scores, struct bt_err *err)
+static void *score_cider(void *context)
 {
-    int32_t gram_count = bt_lexicon_gram_count(r->lex);
+    struct reading *r = context;
+    const struct bt_caption_item *corpus = r->corpus ? r->corpus : r->items;
+    size_t corpus_count = r->corpus ? r->corpus_count : r->count;
+    r->cider_rc = bt_cider_score(r->items, r->count, corpus, corpus_count, bt_lexicon_gram_count(r->lex), r->cider,
+                                 &r->cider_err);
+    return NULL;
+}
+
+static int score_others(const struct reading *r, struct bt_caption_scores *scores, struct bt_err *err)
+{
+    int rc = bt_bleu_score(r->items, r->count, bt_lexicon_gram_count(r->lex), r->counts, scores->bleu, err);
+    if (!rc)
+        rc = bt_rouge_score(r->items, r->count, bt_lexicon_piece_count(r->lex), r->rouge, err);
     size_t exact = 0;
-    int rc = bt_bleu_score(r->items, scores->count, gram_count, r->counts, scores->bleu, err);
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        scores->each[i].counts = r->counts[i];
-        bt_bleu_value(&r->counts[i], scores->each[i].bleu);
+    for (size_t i = 0; !rc && i < r->count; i++) {
+        struct bt_caption_score *score = &scores->each[i];
+        score->counts = r->counts[i];
+        bt_bleu_value(&r->counts[i], score->bleu);
+        score->rouge_l = r->rouge[i];
+        score->exact = equals_reference(&r->items[i]);
+        exact += score->exact;
+    }
+    scores->rouge_l = rc ? 0 : pairwise_sum(r->rouge, r->count) / (double)r->count;
+    scores->exact = (double)exact / (double)r->count;
+    return rc;
+}
+
+/* CIDEr takes as long as the others together, so it has a thread of its own where there is one to be had. */
+static int score_items(struct reading *r, struct bt_caption_scores *scores, struct bt_err *err)
+{
+    pthread_t thread;
+    bool threaded = pthread_create(&thread, NULL, score_cider, r) == 0;
+    int rc = score_others(r, scores, err);
+    if (threaded)
+        pthread_join(thread, NULL);
+    else
+        score_cider(r);
+    if (!rc && r->cider_rc) {
+        *err = r->cider_err;
+        return r->cider_rc;
     }
     if (!rc)
-        rc = bt_rouge_score(r->items, scores->count, r->values, err);
-    if (!rc)
-        scores->rouge_l = pairwise_sum(r->values, scores->count) / (double)scores->count;
-    for (size_t i = 0; !rc && i < scores->count; i++)
-        scores->each[i].rouge_l = r->values[i];
-    if (!rc)
-        rc = r->corpus ? bt_cider_score(r->items, scores->count, r->corpus, r->corpus_count, gram_count,
-                                        r->values, err)
-                       : bt_cider_score(r->items, scores->count, r->items, scores->count, gram_count,
-                                        r->values, err);
-    if (!rc)
-        scores->cider = pairwise_sum(r->values, scores->count) / (double)scores->count;
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        scores->each[i].cider = r->values[i];
-        scores->each[i].exact = equals_reference(&r->items[i]);
-        exact += scores->each[i].exact;
-    }
-    scores->exact = (double)exact / (double)scores->count;
+        scores->cider = pairwise_sum(r->cider, r->count) / (double)r->count;
+    for (size_t i = 0; !rc && i < r->count; i++)
+        scores->each[i].cider = r->cider[i];
     return rc;
 }
 
@@ -340,28 +381,26 @@ static int score_meteor(const struct bt_meteor_data *meteor, const struct readin
 static int read_corpus(const struct bt_captions *corpus, enum bt_tokens how, struct reading *r,
                        struct bt_err *err)
 {
-    struct bt_token_stream stream = { 0 };
-    struct bt_text *captions;
-    size_t images = (size_t)bt_join_count(corpus->join);
+    size_t images = (size_t)bt_join_count(corpus->join), count = 0, failed;
+    struct bt_text *captions = bt_alloc(corpus->reference_count, sizeof *captions, err);
+    struct bt_token_reader *reader = NULL;
     r->corpus = bt_alloc(images, sizeof *r->corpus, err);
     r->corpus_sentences = bt_alloc(corpus->reference_count, sizeof *r->corpus_sentences, err);
-    int rc = r->corpus && r->corpus_sentences ? stream_new(&stream, corpus->reference_count, &captions, err)
-                                              : BT_ERR_MEMORY;
+    int rc = captions && r->corpus && r->corpus_sentences ? bt_token_reader_new(&reader, how, err) : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && i < images; i++) {
-        int32_t count;
-        const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &count);
+        int32_t own;
+        const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &own);
         struct bt_caption_item *item = &r->corpus[r->corpus_count];
-        *item = (struct bt_caption_item){ .references = r->corpus_sentences + stream.count, .reference_count = count };
-        for (int32_t k = 0; k < count; k++)
-            captions[stream.count++] = references[k];
-        r->corpus_count += count > 0;
+        *item = (struct bt_caption_item){ .references = r->corpus_sentences + count, .reference_count = own };
+        for (int32_t k = 0; k < own; k++)
+            captions[count++] = references[k];
+        r->corpus_count += own > 0;
     }
     if (!rc)
-        rc = bt_tokens_make(how, &stream, 1, err);
-    for (size_t at = 0; !rc && at < stream.count; at++)
-        rc = bt_lexicon_read(r->lex, stream.tokens[at], &r->corpus_sentences[at], err);
-    stream_free(&stream);
+        rc = bt_sentences_read(reader, captions, count, r->lex, r->corpus_sentences, &failed, err);
+    bt_token_reader_free(reader);
+    free(captions);
     return rc;
 }
 
@@ -369,13 +408,17 @@ static int read_and_score(const struct bt_captions *set, const struct bt_join_po
                           enum bt_tokens how, struct bt_caption_scores *scores, struct bt_err *err)
 {
     struct reading r = { .lex = bt_lexicon_new(),
+                         .count = scores->count,
                          .items = bt_alloc(scores->count, sizeof *r.items, err),
                          .sentences = bt_alloc(set->reference_count, sizeof *r.sentences, err),
-                         .values = bt_alloc(scores->count, sizeof *r.values, err),
+                         .rouge = bt_alloc(scores->count, sizeof *r.rouge, err),
+                         .cider = bt_alloc(scores->count, sizeof *r.cider, err),
                          .counts = bt_alloc(scores->count, sizeof *r.counts, err) };
     int rc = BT_OK;
-    if (!r.lex || !r.items || !r.sentences || !r.values || !r.counts)
+    if (!r.lex || !r.items || !r.sentences || !r.rouge || !r.cider || !r.counts)
         rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for %zu captions", scores->count);
+    if (!rc)
+        rc = bt_lexicon_expect(r.lex, set->reference_bytes, err);
     if (!rc)
         rc = read_items(set, policy, how, scores, r.lex, r.items, r.sentences, err);
     if (!rc && set->corpus)
@@ -385,7 +428,8 @@ static int read_and_score(const struct bt_captions *set, const struct bt_join_po
     if (!rc && set->meteor)
         rc = score_meteor(set->meteor, &r, scores, err);
     free(r.counts);
-    free(r.values);
+    free(r.cider);
+    free(r.rouge);
     free(r.corpus_sentences);
     free(r.corpus);
     free(r.sentences);

@@ -29,7 +29,7 @@ int bt_captions_result(struct bt_captions *set, struct bt_text id, struct bt_tex
 
 /* Images from the `images` of a JSON object, or from records: what is to be described, without references. */
 int bt_captions_load_images(struct bt_captions *set, const char *path, struct bt_err *err);
-/* References from COCO captions JSON (images and annotations; read twice, so a file) or from records with
+/* References from COCO captions JSON (images and annotations; perhaps read twice, so a file) or from records with
  * `captions`. E_INPUT when there are no images. */
 int bt_captions_load_references(struct bt_captions *set, const char *path, struct bt_err *err);
 /* Results from a JSON array of {image_id, caption} or from prediction records. With `own_references` the

@@ -67,26 +67,55 @@ static int take_element(struct bt_captions *set, const struct bt_json_flat *flat
     return rc;
 }
 
+/* The rest of an array. */
+static int take_elements(struct bt_captions *set, struct bt_json_array *array, const char *path,
+                         const struct element_kind *kind, uint64_t *count, struct bt_err *err)
+{
+    struct bt_json_flat flat;
+    struct bt_buf id = { 0 };
+    json_t *element = NULL;
+    int rc;
+
+    *count = 0;
+    while ((rc = bt_json_array_next_flat(array, &flat, &element, err)) == BT_OK) {
+        rc = take_element(set, &flat, element, kind, &id, err);
+        ++*count;
+        if (rc) {
+            bt_context(err, "%s: %s %llu", bt_input_name(path), kind->member ? kind->member : "record",
+                       (unsigned long long)*count);
+            break;
+        }
+    }
+    bt_buf_free(&id);
+    return rc == BT_END ? BT_OK : rc;
+}
+
 static int for_each_element(struct bt_captions *set, const char *path, const struct element_kind *kind,
                             uint64_t *count, struct bt_err *err)
 {
     struct bt_json_array *array = NULL;
-    struct bt_json_flat flat;
-    struct bt_buf id = { 0 };
-    json_t *element = NULL;
-
-    *count = 0;
     int rc = bt_json_array_open(&array, path, kind->member, err);
-    while (!rc && (rc = bt_json_array_next_flat(array, &flat, &element, err)) == BT_OK) {
-        rc = take_element(set, &flat, element, kind, &id, err);
-        ++*count;
-        if (rc)
-            bt_context(err, "%s: %s %llu", bt_input_name(path), kind->member ? kind->member : "record",
-                       (unsigned long long)*count);
-    }
+    if (!rc)
+        rc = take_elements(set, array, path, kind, count, err);
     bt_json_array_close(array);
-    bt_buf_free(&id);
-    return rc == BT_END ? BT_OK : rc;
+    return rc;
+}
+
+/* Images, then annotations, which are read again where they stand before the images. */
+static int read_references(struct bt_captions *set, const char *path, struct bt_err *err)
+{
+    struct bt_json_array *array = NULL;
+    uint64_t count;
+    bool ended = false;
+    int rc = bt_json_array_open(&array, path, image_kind.member, err);
+    if (!rc)
+        rc = bt_json_array_follow(array, reference_kind.member, err);
+    if (!rc)
+        rc = take_elements(set, array, path, &image_kind, &count, err);
+    if (!rc && !(ended = bt_json_array_ended(array)))
+        rc = take_elements(set, array, path, &reference_kind, &count, err);
+    bt_json_array_close(array);
+    return rc || !ended ? rc : for_each_element(set, path, &reference_kind, &count, err);
 }
 
 /* The record's `captions`, all references of the image `id`. */
@@ -170,7 +199,6 @@ int bt_captions_load_images(struct bt_captions *set, const char *path, struct bt
 int bt_captions_load_references(struct bt_captions *set, const char *path, struct bt_err *err)
 {
     enum bt_input kind;
-    uint64_t count = 0;
     int rc = bt_input_detect(path, &kind, err);
     if (rc)
         return rc;
@@ -182,9 +210,7 @@ int bt_captions_load_references(struct bt_captions *set, const char *path, struc
     else if (strcmp(path, "-") == 0)
         rc = bt_fail(err, BT_ERR_USAGE, "stdin: captions JSON is read twice; give it as a file");
     else
-        rc = for_each_element(set, path, &image_kind, &count, err);
-    if (!rc && kind == BT_INPUT_OBJECT)
-        rc = for_each_element(set, path, &reference_kind, &count, err);
+        rc = read_references(set, path, err);
     if (!rc && bt_join_count(bt_captions_join(set)) == 0)
         rc = bt_fail(err, BT_ERR_INPUT, "%s: no images; nothing can be scored", bt_input_name(path));
     return rc;

@@ -24,7 +24,16 @@ int32_t bt_intern_count(const struct bt_intern *in);
 struct bt_text bt_intern_text(const struct bt_intern *in, int32_t number); /* lives as long as the table */
 void bt_intern_free(struct bt_intern *in);
 
-/* A keyed 64-bit mix, for other tables over what inputs hold. */
-uint64_t bt_keyed_hash(uint64_t value);
+/* A keyed 64-bit mix, for other tables over what inputs hold; the key is drawn once per process. */
+struct bt_hash_key {
+    uint64_t add, times;
+};
+struct bt_hash_key bt_hash_key(void);
+
+static inline uint64_t bt_keyed_hash(struct bt_hash_key key, uint64_t value)
+{
+    unsigned __int128 product = (unsigned __int128)(value ^ key.add) * key.times;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 
 #endif

@@ -110,13 +110,16 @@ static int open_at(struct bt_meteor_data *d, const char *path, struct bt_err *er
     int rc = locate(path, &jar_path, &home, err);
     if (!rc)
         rc = bt_jar_open(&jar, jar_path, err);
-    if (!rc && (rc = read_members(d, jar, err)) != BT_OK)
-        bt_context(err, "METEOR's data in %s", jar_path);
     if (!rc) {
         table = bt_format("%s/%s", home, TABLE);
-        rc = table ? bt_meteor_set_paraphrases(d, table, err)
-                   : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+        rc = table ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
     }
+    if (!rc && bt_path_exists(table)) /* first, as it takes longest; that it lacks is said last */
+        rc = bt_meteor_set_paraphrases(d, table, err);
+    if (!rc && (rc = read_members(d, jar, err)) != BT_OK)
+        bt_context(err, "METEOR's data in %s", jar_path);
+    if (!rc && !d->table)
+        rc = bt_meteor_set_paraphrases(d, table, err);
     bt_jar_close(jar);
     free(table);
     free(jar_path);
@@ -144,20 +147,36 @@ int bt_meteor_open(struct bt_meteor_data **data, const char *path, struct bt_err
     return rc;
 }
 
+static void table_free(struct bt_meteor_table *t)
+{
+    if (!t)
+        return;
+    bt_gunzip_close(t->begun);
+    bt_map_close(&t->map);
+    free(t->path);
+    free(t);
+}
+
 int bt_meteor_set_paraphrases(struct bt_meteor_data *d, const char *path, struct bt_err *err)
 {
-    free(d->table_path);
-    bt_map_close(&d->table);
-    d->table = (struct bt_map){ 0 };
-    d->table_hash = 0;
-    d->table_path = path ? strdup(path) : NULL;
+    table_free(d->table);
+    d->table = NULL;
     if (!path)
         return BT_OK;
-    int rc = d->table_path ? bt_map_open(&d->table, path, err)
-                           : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
+    struct bt_meteor_table *t = bt_alloc(1, sizeof *t, err);
+    if (!t)
+        return BT_ERR_MEMORY;
+    t->path = strdup(path);
+    int rc = t->path ? bt_map_open(&t->map, path, err) : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", path);
     if (!rc)
-        d->table_hash = bt_xxh64(d->table.data, d->table.size);
-    return rc;
+        rc = bt_gunzip_open(&t->begun, &t->map, t->path, err);
+    if (rc) {
+        table_free(t);
+        return rc;
+    }
+    t->hash = bt_xxh64(t->map.data, t->map.size);
+    d->table = t;
+    return BT_OK;
 }
 
 int bt_meteor_choose(struct bt_meteor_data **data, const char *choice, struct bt_err *err)
@@ -180,7 +199,7 @@ int bt_meteor_sign(const struct bt_meteor_data *d, struct bt_buf *signature, str
     if (!d->synonyms)
         return bt_buf_printf(signature, err, "|meteor:" BT_METEOR_VERSION ":stem");
     return bt_buf_printf(signature, err, "|meteor:" BT_METEOR_VERSION ":%016llx",
-                         (unsigned long long)(d->hash + d->table_hash));
+                         (unsigned long long)(d->hash + (d->table ? d->table->hash : 0)));
 }
 
 void bt_meteor_close(struct bt_meteor_data *d)
@@ -193,7 +212,6 @@ void bt_meteor_close(struct bt_meteor_data *d)
     bt_synonyms_free(d->synonyms);
     free(d->synsets);
     free(d->exceptions);
-    free(d->table_path);
-    bt_map_close(&d->table);
+    table_free(d->table);
     free(d);
 }

@@ -3,8 +3,18 @@
 #define BT_METRICS_METEOR_DATA_H
 
 #include "libcommon/base/file.h"
+#include "libcommon/metrics/gunzip.h"
 #include "libcommon/metrics/meteor.h"
 #include "libcommon/metrics/synonyms.h"
+
+/* The gzip file of paraphrases. Reading it takes longest of all, so it is begun when the data are opened; who reads it
+ * again begins anew. */
+struct bt_meteor_table {
+    char *path;
+    struct bt_map map;
+    uint64_t hash;
+    struct bt_gunzip *begun; /* NULL: was taken */
+};
 
 struct bt_meteor_data {
     struct bt_intern *function_words;
@@ -12,9 +22,8 @@ struct bt_meteor_data {
     struct bt_intern *numeric_prefixes; /* and that keep it before a digit */
     char *synsets, *exceptions;
     struct bt_synonyms *synonyms; /* NULL: none */
-    char *table_path;             /* NULL: no paraphrases */
-    struct bt_map table;
-    uint64_t hash, table_hash; /* hash: of all but the table */
+    struct bt_meteor_table *table; /* NULL: no paraphrases */
+    uint64_t hash;                 /* of all but the table */
 };
 
 #endif

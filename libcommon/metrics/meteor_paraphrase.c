@@ -124,7 +124,7 @@ static uint8_t sides(const struct sieve *s, struct bt_text phrase)
 
 static struct slot *find_slot(struct slot *slots, uint64_t slot_count, int32_t parent, int32_t word)
 {
-    uint64_t at = bt_keyed_hash((uint64_t)(uint32_t)parent << 32 | (uint32_t)word) & (slot_count - 1);
+    uint64_t at = bt_keyed_hash(bt_hash_key(), (uint64_t)(uint32_t)parent << 32 | (uint32_t)word) & (slot_count - 1);
     while (slots[at].node && (slots[at].parent != parent || slots[at].word != word))
         at = (at + 1) & (slot_count - 1);
     return &slots[at];
@@ -335,6 +335,13 @@ static int open_tree(struct bt_paraphrases *p, struct bt_err *err)
     return rc;
 }
 
+static int open_table(struct bt_meteor_table *t, struct bt_gunzip **gunzip, struct bt_err *err)
+{
+    *gunzip = t->begun;
+    t->begun = NULL;
+    return *gunzip ? BT_OK : bt_gunzip_open(gunzip, &t->map, t->path, err);
+}
+
 int bt_paraphrases_read(struct bt_paraphrases **paraphrases, const struct bt_meteor_data *data,
                         const struct bt_meteor_words *words, const struct bt_text *captions,
                         size_t caption_count, const struct bt_text *references, size_t reference_count,
@@ -346,12 +353,12 @@ int bt_paraphrases_read(struct bt_paraphrases **paraphrases, const struct bt_met
     struct table table = { .into = p, .words = words, .sieve = &sieve };
 
     int rc = p ? open_tree(p, err) : BT_ERR_MEMORY;
-    if (!rc && data->table_path) {
-        rc = bt_gunzip_open(&gunzip, &data->table, data->table_path, err);
+    if (!rc && data->table) {
+        rc = open_table(data->table, &gunzip, err);
         if (!rc)
             rc = sieve_new(&sieve, captions, caption_count, references, reference_count, err);
         if (!rc)
-            rc = read_table(&table, gunzip, data->table_path, err);
+            rc = read_table(&table, gunzip, data->table->path, err);
     }
     if (!rc)
         rc = sort_pairs(p, err);

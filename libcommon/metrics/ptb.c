@@ -31,13 +31,15 @@ struct bt_ptb {
     struct parts *parts; /* [bt_ptb_rule_count] */
 };
 
-struct stream {
-    const uint16_t *units; /* UTF-16 */
-    size_t count;
+struct bt_ptb_stream {
+    struct bt_ptb *ptb;
+    uint16_t *units; /* UTF-16 */
+    size_t count, at;
     struct marks *marks; /* [count / MARK_UNITS + 1] */
     struct bt_buf *out;
     struct bt_buf token; /* scratch */
-    bool line_start;
+    size_t lines;        /* ended since the call began */
+    bool line_start, done;
 };
 
 /* ---------------------------------------------------------------- the rules */
@@ -122,7 +124,7 @@ static void mark(struct marks *marks, uint16_t state)
 }
 
 /* Goes the way of a scan again, from the token that it found to where it gave up. */
-static void leave_marks(struct bt_ptb *ptb, struct stream *s, size_t at, size_t token_end, size_t end)
+static void leave_marks(struct bt_ptb *ptb, struct bt_ptb_stream *s, size_t at, size_t token_end, size_t end)
 {
     uint16_t state = ptb->start;
     for (; at < end; at++) {
@@ -138,7 +140,7 @@ static int label_of(const struct bt_ptb *ptb, uint16_t state)
 }
 
 /* The rule that reaches furthest from a place, the first of several; *end is where its follow ends. */
-static int longest_rule(struct bt_ptb *ptb, struct stream *s, size_t from, size_t *end)
+static int longest_rule(struct bt_ptb *ptb, struct bt_ptb_stream *s, size_t from, size_t *end)
 {
     uint16_t state = ptb->start, accepting = BT_PTB_DEAD;
     size_t at = from;
@@ -161,7 +163,7 @@ static int longest_rule(struct bt_ptb *ptb, struct stream *s, size_t from, size_
 }
 
 /* Whether all of units[from, to) is what matching from `state` accepts. */
-static bool matches(struct bt_ptb *ptb, const struct stream *s, uint16_t state, size_t from, size_t to)
+static bool matches(struct bt_ptb *ptb, const struct bt_ptb_stream *s, uint16_t state, size_t from, size_t to)
 {
     for (; from < to && state != BT_PTB_DEAD; from++)
         state = bt_ptb_step(ptb->automaton, state, s->units[from]);
@@ -169,7 +171,7 @@ static bool matches(struct bt_ptb *ptb, const struct stream *s, uint16_t state, 
 }
 
 /* Where the match ends in units[from, to), which match and follow fill: as late as can be. */
-static size_t match_end(struct bt_ptb *ptb, const struct stream *s, int rule, size_t from, size_t to)
+static size_t match_end(struct bt_ptb *ptb, const struct bt_ptb_stream *s, int rule, size_t from, size_t to)
 {
     uint16_t state = ptb->parts[rule].match;
     size_t end = to;
@@ -298,7 +300,7 @@ static bool write_ascii(char *to, const uint16_t *units, size_t count)
 }
 
 /* Appends a token that is not plain. */
-static int put_special(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
+static int put_special(struct bt_ptb_stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
                        struct bt_err *err)
 {
     if (rule->output == BT_PTB_FIXED)
@@ -315,13 +317,15 @@ static int put_special(struct stream *s, const struct bt_ptb_rule *rule, const u
 }
 
 /* Appends a token, behind a space where it is not the first of its line. */
-static int put_token(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
+static int put_token(struct bt_ptb_stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
                      struct bt_err *err)
 {
     struct bt_buf *out = s->out;
-    int rc = bt_grow(&out->data, &out->capacity, out->size + count + 2, 1, err);
-    if (rc)
-        return rc;
+    if (out->capacity - out->size < count + 2) {
+        int rc = bt_grow(&out->data, &out->capacity, out->size + count + 2, 1, err);
+        if (rc)
+            return rc;
+    }
     if (!s->line_start)
         out->data[out->size++] = ' ';
     s->line_start = false;
@@ -331,7 +335,7 @@ static int put_token(struct stream *s, const struct bt_ptb_rule *rule, const uin
     return BT_OK;
 }
 
-static int put(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
+static int put(struct bt_ptb_stream *s, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count,
                struct bt_err *err)
 {
     if (rule->output == BT_PTB_NOTHING)
@@ -339,6 +343,7 @@ static int put(struct stream *s, const struct bt_ptb_rule *rule, const uint16_t 
     if (rule->output != BT_PTB_NEWLINE)
         return put_token(s, rule, units, count, err);
     s->line_start = true;
+    s->lines++;
     return bt_buf_add(s->out, "\n", 1, err);
 }
 
@@ -356,17 +361,24 @@ static void settle(const struct bt_ptb_rule *rule, size_t matched, size_t *token
         *token = 1;
 }
 
-static int lex(struct bt_ptb *ptb, struct stream *s, struct bt_err *err)
+/* Goes on to the end of so many lines. */
+static int lex(struct bt_ptb_stream *s, size_t lines, struct bt_buf *out, struct bt_err *err)
 {
+    struct bt_ptb *ptb = s->ptb;
     int rc = BT_OK;
-    for (size_t at = 0, end = 0, token, done; !rc && at < s->count; at += done) {
-        int rule = longest_rule(ptb, s, at, &end);
+    s->out = out;
+    s->lines = 0;
+    for (size_t end = 0, token, done; !rc && s->at < s->count && s->lines < lines; s->at += done) {
+        done = 1;
+        if (s->units[s->at] == ' ') /* which begins no rule but that of blanks, which prints nothing */
+            continue;
+        int rule = longest_rule(ptb, s, s->at, &end);
         if (rule < 0 || ptb->automaton->failed)
             return bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
         if (bt_ptb_rules[rule].follow)
-            end = match_end(ptb, s, rule, at, end);
-        settle(&bt_ptb_rules[rule], end - at, &token, &done);
-        rc = put(s, &bt_ptb_rules[rule], s->units + at, token, err);
+            end = match_end(ptb, s, rule, s->at, end);
+        settle(&bt_ptb_rules[rule], end - s->at, &token, &done);
+        rc = put(s, &bt_ptb_rules[rule], s->units + s->at, token, err);
     }
     return rc;
 }
@@ -424,22 +436,57 @@ static int make_units(const struct bt_text *captions, size_t count, uint16_t **u
     return BT_OK;
 }
 
+int bt_ptb_stream_open(struct bt_ptb_stream **stream, struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
+                       struct bt_err *err)
+{
+    struct bt_ptb_stream *s = bt_alloc(1, sizeof *s, err);
+    if (!s)
+        return BT_ERR_MEMORY;
+    s->ptb = ptb;
+    s->line_start = true;
+    int rc = make_units(captions, count, &s->units, &s->count, err);
+    if (!rc) {
+        s->marks = bt_alloc(s->count / MARK_UNITS + 1, sizeof *s->marks, err);
+        rc = s->marks ? BT_OK : BT_ERR_MEMORY;
+    }
+    if (rc)
+        bt_ptb_stream_close(s);
+    else
+        *stream = s;
+    return rc;
+}
+
+void bt_ptb_stream_close(struct bt_ptb_stream *s)
+{
+    if (!s)
+        return;
+    bt_buf_free(&s->token);
+    free(s->marks);
+    free(s->units);
+    free(s);
+}
+
+int bt_ptb_stream_next(struct bt_ptb_stream *s, size_t lines, struct bt_buf *text, struct bt_err *err)
+{
+    if (s->done)
+        return BT_END;
+    int rc = lex(s, lines, text, err);
+    s->done = s->lines < lines;
+    if (!rc && s->done)
+        rc = bt_buf_add(text, "\n", 1, err); /* the end of the last line */
+    return rc;
+}
+
 int bt_ptb_lex(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *raw,
                struct bt_err *err)
 {
-    uint16_t *units = NULL;
-    struct stream s = { .out = raw, .line_start = true };
-    int rc = make_units(captions, count, &units, &s.count, err);
-    if (rc)
-        return rc;
-    s.units = units;
-    s.marks = bt_alloc(s.count / MARK_UNITS + 1, sizeof *s.marks, err);
-    rc = s.marks ? lex(ptb, &s, err) : BT_ERR_MEMORY;
+    struct bt_ptb_stream *s = NULL;
+    int rc = bt_ptb_stream_open(&s, ptb, captions, count, err);
+    if (!rc)
+        rc = lex(s, SIZE_MAX, raw, err);
     if (!rc)
         rc = bt_buf_add(raw, "", 0, err); /* the NUL behind it */
-    bt_buf_free(&s.token);
-    free(s.marks);
-    free(units);
+    bt_ptb_stream_close(s);
     return rc;
 }
 
@@ -451,7 +498,7 @@ static bool is_punctuation(struct bt_text token)
     static const char *const marks[] = {
         "''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"
     };
-    if (token.size == 0 || token.size > 3 || strchr("'`.?!,:-;", token.data[0]) == NULL)
+    if (token.size == 0 || token.size > 3 || token.data[0] > '`' || !memchr("'`.?!,:-;", token.data[0], 9))
         return false;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (strlen(marks[i]) == token.size && memcmp(marks[i], token.data, token.size) == 0)
@@ -495,17 +542,25 @@ static struct bt_text drop_punctuation(char *line, size_t size)
     return (struct bt_text){ line, kept };
 }
 
-int bt_ptb_tokenize(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *text,
-                    struct bt_text *tokens, struct bt_err *err)
+void bt_ptb_split(struct bt_buf *text, struct bt_text *tokens, size_t count)
 {
-    int rc = bt_ptb_lex(ptb, captions, count, text, err);
-    if (!rc)
-        rc = bt_buf_add(text, "\n", 1, err); /* the end of the last line */
-    for (size_t i = 0, from = 0; !rc && i < count; i++) {
+    for (size_t i = 0, from = 0; i < count; i++) {
         const char *end = memchr(text->data + from, '\n', text->size - from);
         size_t size = (size_t)(end - text->data) - from;
         tokens[i] = drop_punctuation(text->data + from, size);
         from += size + 1;
     }
+}
+
+int bt_ptb_tokenize(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *text,
+                    struct bt_text *tokens, struct bt_err *err)
+{
+    struct bt_ptb_stream *s = NULL;
+    int rc = bt_ptb_stream_open(&s, ptb, captions, count, err);
+    if (!rc)
+        rc = bt_ptb_stream_next(s, SIZE_MAX, text, err);
+    if (!rc)
+        bt_ptb_split(text, tokens, count);
+    bt_ptb_stream_close(s);
     return rc;
 }

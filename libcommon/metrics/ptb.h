@@ -29,4 +29,14 @@ int bt_ptb_lex(struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
 int bt_ptb_tokenize(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *text,
                     struct bt_text *tokens, struct bt_err *err);
 
+/* The same in portions. The stream keeps what it needs of the captions, one at a time uses `ptb`. E_UTF8, E_MEMORY. */
+struct bt_ptb_stream;
+int bt_ptb_stream_open(struct bt_ptb_stream **stream, struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
+                       struct bt_err *err);
+/* Appends the next lines, each with its line feed: at least `lines`, fewer at the end. BT_END after it; E_MEMORY. */
+int bt_ptb_stream_next(struct bt_ptb_stream *stream, size_t lines, struct bt_buf *text, struct bt_err *err);
+void bt_ptb_stream_close(struct bt_ptb_stream *stream);
+/* Makes token strings of the first `count` lines, where they stand. */
+void bt_ptb_split(struct bt_buf *text, struct bt_text *tokens, size_t count);
+
 #endif

@@ -309,11 +309,21 @@ static bool category_has(const char *item, uint16_t unit)
     return name[0] == item[1] && (!is_letter(item[2]) || name[1] == item[2]);
 }
 
+/* Reads a number; *at moves behind it. */
+static uint32_t hexadecimal(const char **at)
+{
+    uint32_t value = 0;
+    for (; **at && **at != '-' && **at != ' '; ++*at)
+        value = value * 16 + (uint32_t)(**at <= '9' ? **at - '0' : (**at | 0x20) - 'a' + 10);
+    return value;
+}
+
+/* "41", "41-5A" */
 static bool range_has(const char *item, uint16_t unit)
 {
-    char *end;
-    unsigned long first = strtoul(item, &end, 16);
-    unsigned long last = *end == '-' ? strtoul(end + 1, NULL, 16) : first;
+    uint32_t first = hexadecimal(&item), last = first;
+    if (*item++ == '-')
+        last = hexadecimal(&item);
     return unit >= first && unit <= last;
 }
 
@@ -331,10 +341,10 @@ static bool listed(const char *text, uint16_t unit)
 
 bool bt_ptb_set_has(const struct bt_ptb_nodes *n, int32_t set, uint16_t unit)
 {
-    const int32_t named = named_count(n);
     if (set < ASCII)
         return set == unit || (is_letter((char)set) && unit < ASCII && is_letter((char)unit) &&
                                (set | 0x20) == (unit | 0x20));
+    const int32_t named = named_count(n);
     if (set < ASCII + named)
         return listed(n->grammar->sets[set - ASCII].text, unit);
     return unit < ASCII && (n->brackets[set - ASCII - named][unit / 64] >> unit % 64 & 1);

@@ -222,18 +222,30 @@ static int read_row(const struct bt_safetensors *st, const struct bt_st_tensor *
     return bt_safetensors_read(st, &part, out, err);
 }
 
-/* hits: [rows][3]. */
+/* The entry that comes before all others. */
+static size_t first_of(const float *row, size_t count)
+{
+    size_t first = 0;
+    for (size_t i = 1; i < count; i++)
+        if (!above(row[first], row[i]))
+            first = i;
+    return first;
+}
+
+/* hits: [rows][3], queries: [rows]. */
 static int rank_rows(const struct bt_safetensors *st, const struct bt_st_tensor *t, const struct pairs *p,
-                     bool images, double *hits, size_t *tied, struct bt_err *err)
+                     bool images, double *hits, struct bt_retrieval_query *queries, size_t *tied, struct bt_err *err)
 {
     uint64_t rows = images ? p->images : p->texts, columns = images ? p->texts : p->images;
     float *row = bt_alloc(columns, sizeof *row, err);
     int rc = row ? BT_OK : BT_ERR_MEMORY;
     for (uint64_t i = 0; !rc && i < rows; i++) {
         rc = read_row(st, t, i, row, err);
-        if (!rc)
-            count_rank(images ? best_text(p, i, row) : rank_of(row, columns, (size_t)p->image[i]),
-                       hits + i * BT_RECALLS, tied);
+        if (rc)
+            break;
+        struct rank rank = images ? best_text(p, i, row) : rank_of(row, columns, (size_t)p->image[i]);
+        count_rank(rank, hits + i * BT_RECALLS, tied);
+        queries[i] = (struct bt_retrieval_query){ rank.taken + 1, first_of(row, columns) };
     }
     free(row);
     return rc;
@@ -272,12 +284,13 @@ int bt_retrieval_score(const char *scores, const char *pairs, struct bt_retrieva
     if (!rc) {
         made.text_hits = bt_alloc(p.images * BT_RECALLS, sizeof *made.text_hits, err);
         made.image_hits = bt_alloc(p.texts * BT_RECALLS, sizeof *made.image_hits, err);
-        rc = made.text_hits && made.image_hits ? BT_OK : BT_ERR_MEMORY;
+        made.queries = bt_alloc(p.images + p.texts, sizeof *made.queries, err);
+        rc = made.text_hits && made.image_hits && made.queries ? BT_OK : BT_ERR_MEMORY;
     }
     if (!rc)
-        rc = rank_rows(st, i2t, &p, true, made.text_hits, &made.tied, err);
+        rc = rank_rows(st, i2t, &p, true, made.text_hits, made.queries, &made.tied, err);
     if (!rc)
-        rc = rank_rows(st, t2i, &p, false, made.image_hits, &made.tied, err);
+        rc = rank_rows(st, t2i, &p, false, made.image_hits, made.queries + p.images, &made.tied, err);
     if (rc) {
         bt_retrieval_scores_free(&made);
     } else {
@@ -286,6 +299,8 @@ int bt_retrieval_score(const char *scores, const char *pairs, struct bt_retrieva
         sum_up(made.text_hits, made.images, made.text);
         sum_up(made.image_hits, made.texts, made.image);
         made.data = hash_pairs(&p);
+        made.image_of = p.image;
+        p.image = NULL;
         *result = made;
     }
     bt_safetensors_close(st);
@@ -297,5 +312,7 @@ void bt_retrieval_scores_free(struct bt_retrieval_scores *scores)
 {
     free(scores->text_hits);
     free(scores->image_hits);
+    free(scores->queries);
+    free(scores->image_of);
     *scores = (struct bt_retrieval_scores){ 0 };
 }

@@ -13,8 +13,15 @@
 /* A row is an image with the scores of all texts (text retrieval), or a text with those of all images (image
  * retrieval). The order is descending, NaN before every number; of equal scores the later comes first, which
  * is one of the orders that the published evaluation may give them. */
+struct bt_retrieval_query {
+    size_t rank;  /* of the best right answer, from 1 */
+    size_t first; /* the answer of rank 1, right or wrong */
+};
+
 struct bt_retrieval_scores {
     size_t images, texts;
+    struct bt_retrieval_query *queries; /* [images + texts]: each image, then each text */
+    int64_t *image_of;                  /* [texts] */
     double *text_hits, *image_hits;             /* [images][3], [texts][3]: 100 or 0 per cent of each row */
     double text[BT_RECALLS], image[BT_RECALLS]; /* per cent */
     size_t tied;   /* rows whose rank among the first ten depends on the order of equals */

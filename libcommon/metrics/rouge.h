@@ -8,7 +8,8 @@
 
 #include "libcommon/metrics/sentence.h"
 
-/* each: [count]. E_MEMORY. The corpus value is the mean. */
-int bt_rouge_score(const struct bt_caption_item *items, size_t count, double *each, struct bt_err *err);
+/* each: [count]. `piece_count` is the lexicon's. E_MEMORY. The corpus value is the mean. */
+int bt_rouge_score(const struct bt_caption_item *items, size_t count, int32_t piece_count, double *each,
+                   struct bt_err *err);
 
 #endif

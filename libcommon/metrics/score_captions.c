@@ -328,7 +328,7 @@ static int score(struct bt_scoring *s, struct bt_captions *corpus, struct bt_err
         rc = add_domains(s, mine.set, corpus, err);
     if (!rc) {
         const struct bt_scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL, CIDER,
-                                               references, mine.set };
+                                               references, mine.set, false };
         rc = bt_scoring_finish(s, &with, mine.scores.data, err);
     }
     free_system(&other);

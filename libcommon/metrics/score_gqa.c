@@ -150,7 +150,7 @@ static int score(struct bt_scoring *s, struct bt_err *err)
         rc = report(s, &mine.scores, err);
     if (!rc) {
         const struct bt_scoring_items with = { &mine.items, s->o->compare ? &other.items : NULL,
-                                               BT_GQA_ACCURACY, references, mine.set };
+                                               BT_GQA_ACCURACY, references, mine.set, false };
         rc = bt_scoring_finish(s, &with, mine.scores.data, err);
     }
     free_answers(&other);

@@ -73,7 +73,8 @@ static int show_item(struct bt_scoring *s, const struct bt_scoring_items *with, 
 {
     const struct bt_join *join = with->items->join;
     int32_t number = with->items->numbers[rank->place];
-    *item = (struct bt_report_item){ .id = bt_join_id(join, number), .value = rank->value };
+    *item = (struct bt_report_item){ .id = bt_join_id(join, number),
+                                     .value = with->highest ? -rank->value : rank->value };
     bt_join_get(join, number, &s->policy, &item->result);
     item->references = with->references(with->set, number, s->arena, &item->reference_count);
     return item->references ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory for the worst items");
@@ -88,8 +89,8 @@ static int add_worst(struct bt_scoring *s, const struct bt_scoring_items *with, 
     int rc = made && ranks ? BT_OK : BT_ERR_MEMORY;
 
     for (size_t i = 0; !rc && i < items->count; i++)
-        ranks[i] =
-            (struct rank){ items->values[i * (size_t)items->column_count + (size_t)with->worst_by], i };
+        ranks[i] = (struct rank){ (with->highest ? -1 : 1) * items->values[i * (size_t)items->column_count + (size_t)with->worst_by],
+                                  i };
     if (!rc)
         qsort(ranks, items->count, sizeof *ranks, compare_ranks);
     for (size_t i = 0; !rc && i < shown; i++)
@@ -112,8 +113,8 @@ static int sample(const struct bt_scoring *s, const struct bt_scoring_items *wit
                : bt_bootstrap_compare(with->items, with->other, samples, s->o->seed, comparisons, err);
 }
 
-int bt_scoring_sample(struct bt_scoring *s, const struct bt_scoring_items *parts, size_t count,
-                      struct bt_err *err)
+static int sample_parts(struct bt_scoring *s, const struct bt_scoring_items *parts, size_t count,
+                        struct bt_err *err)
 {
     int64_t samples = s->o->samples > 0 ? s->o->samples : s->o->compare ? COMPARE_SAMPLES : 0;
     size_t columns = 0;
@@ -165,24 +166,24 @@ static int print(const struct bt_scoring *s, struct bt_err *err)
     return BT_OK;
 }
 
-int bt_scoring_print(struct bt_scoring *s, uint64_t data, struct bt_err *err)
-{
-    int rc = sign(s, data, err);
-    return rc ? rc : print(s, err);
-}
-
-int bt_scoring_finish(struct bt_scoring *s, const struct bt_scoring_items *with, uint64_t data,
-                      struct bt_err *err)
+int bt_scoring_finish_parts(struct bt_scoring *s, const struct bt_scoring_items *with,
+                            const struct bt_scoring_items *parts, size_t count, uint64_t data, struct bt_err *err)
 {
     const char *preset = bt_join_made_with(with->items->join);
     int rc = *preset ? bt_buf_printf(&s->signature, err, "|preset:%s", preset) : BT_OK;
     if (!rc && s->o->worst_count > 0)
         rc = add_worst(s, with, err);
     if (!rc)
-        rc = bt_scoring_sample(s, with, 1, err);
+        rc = sample_parts(s, parts, count, err);
     if (!rc)
         rc = sign(s, data, err);
     if (!rc && s->o->per_item)
         rc = bt_items_write(with->items, s->o->per_item, s->report.signature, s->o->force, err);
     return rc ? rc : print(s, err);
+}
+
+int bt_scoring_finish(struct bt_scoring *s, const struct bt_scoring_items *with, uint64_t data,
+                      struct bt_err *err)
+{
+    return bt_scoring_finish_parts(s, with, with, 1, data, err);
 }

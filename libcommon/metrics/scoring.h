@@ -33,6 +33,7 @@ struct bt_scoring_items {
     int worst_by;                         /* column */
     bt_references_function *references;
     const void *set;
+    bool highest; /* there is worst, not the lowest */
 };
 
 /* The worst items, intervals and comparison that the options ask for, the end of the signature, the records
@@ -40,11 +41,10 @@ struct bt_scoring_items {
  * decoding preset where results do. */
 int bt_scoring_finish(struct bt_scoring *s, const struct bt_scoring_items *with, uint64_t data,
                       struct bt_err *err);
-/* Intervals and comparisons alone, of the columns of all parts one after the other. */
-int bt_scoring_sample(struct bt_scoring *s, const struct bt_scoring_items *parts, size_t count,
-                      struct bt_err *err);
-/* The end of the signature, and the report. */
-int bt_scoring_print(struct bt_scoring *s, uint64_t data, struct bt_err *err);
+/* The same where samples are drawn of several parts, each on its own: intervals and comparisons are of the columns of
+ * all parts one after the other. */
+int bt_scoring_finish_parts(struct bt_scoring *s, const struct bt_scoring_items *with,
+                            const struct bt_scoring_items *parts, size_t count, uint64_t data, struct bt_err *err);
 
 /* E_INPUT where both systems bring their references along, and they differ. */
 int bt_scoring_same_data(const struct bt_score_options *o, uint64_t data, uint64_t other, struct bt_err *err);

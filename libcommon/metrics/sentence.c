@@ -9,24 +9,30 @@
 /* ROUGE-L takes time with the square of a caption's length. */
 #define MAX_BYTES (1 << 16)
 
-/* An n-gram is the (n-1)-gram before its last word, and that word. */
+/* The table made at once for a text, not more: it grows as it must. */
+#define MAX_EXPECTED (1 << 24)
+
+/* An n-gram is the (n-1)-gram before its last word, and that word. All that is known of it stands in one line of the
+ * cache, since the table is far larger than the caches. */
 struct gram {
     int32_t prefix, word; /* prefix -1 for a 1-gram */
+    int32_t number;       /* + 1; 0: free */
     int32_t place;        /* where it was met last, in the lists of all sentences one after the other; + 1 */
 };
 
 struct bt_lexicon {
+    struct bt_hash_key key;
     struct bt_arena *arena;
     struct bt_intern *words;
-    struct gram *known;  /* by number */
-    int32_t *slots;      /* number + 1; 0: free */
+    struct gram *table;
+    uint32_t *known;     /* hashes by number, for a larger table */
     uint64_t slot_count; /* a power of two, at least twice `gram_count` */
     int32_t gram_count;
     int32_t place_count;          /* the length of the lists of the sentences before this one */
     int32_t *word_ids, *prefixes; /* of the sentence being read */
-    uint64_t *hashes;
+    uint64_t *hashes;             /* of its n-grams, order by order */
     struct bt_gram *grams;
-    uint64_t hash_capacity, known_capacity, word_capacity, prefix_capacity, gram_capacity;
+    uint64_t known_capacity, hash_capacity, word_capacity, prefix_capacity, gram_capacity;
 };
 
 struct bt_lexicon *bt_lexicon_new(void)
@@ -34,12 +40,12 @@ struct bt_lexicon *bt_lexicon_new(void)
     struct bt_lexicon *lex = calloc(1, sizeof *lex);
     if (!lex)
         return NULL;
-    lex->arena = bt_arena_new(1 << 20);
+    lex->key = bt_hash_key();
+    lex->arena = bt_arena_new(8 << 20);
     lex->words = bt_intern_new();
-    lex->slot_count = 1 << 16;
-    lex->slots = calloc(lex->slot_count, sizeof *lex->slots);
-    int rc = bt_grow(&lex->known, &lex->known_capacity, lex->slot_count / 2, sizeof *lex->known, NULL);
-    if (rc || !lex->arena || !lex->words || !lex->slots) {
+    lex->slot_count = 1 << 14;
+    lex->table = bt_alloc(lex->slot_count, sizeof *lex->table, NULL);
+    if (!lex->arena || !lex->words || !lex->table) {
         bt_lexicon_free(lex);
         return NULL;
     }
@@ -52,8 +58,8 @@ void bt_lexicon_free(struct bt_lexicon *lex)
         return;
     bt_arena_free(lex->arena);
     bt_intern_free(lex->words);
+    free(lex->table);
     free(lex->known);
-    free(lex->slots);
     free(lex->word_ids);
     free(lex->prefixes);
     free(lex->hashes);
@@ -66,60 +72,41 @@ int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex)
     return lex->gram_count;
 }
 
-static uint64_t hash_gram(int32_t prefix, int32_t word)
+int32_t bt_lexicon_piece_count(const struct bt_lexicon *lex)
 {
-    return bt_keyed_hash((uint64_t)(uint32_t)prefix << 32 | (uint32_t)word);
+    return bt_intern_count(lex->words);
 }
 
-static uint64_t find_slot(const struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word)
+/* The place of an n-gram, or the free one where it belongs. */
+static struct gram *find_gram(const struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word)
 {
     uint64_t at = hash & (lex->slot_count - 1);
-    for (; lex->slots[at]; at = (at + 1) & (lex->slot_count - 1)) {
-        const struct gram *known = &lex->known[lex->slots[at] - 1];
-        if (known->prefix == prefix && known->word == word)
-            break;
-    }
-    return at;
+    while (lex->table[at].number && (lex->table[at].prefix != prefix || lex->table[at].word != word))
+        at = (at + 1) & (lex->slot_count - 1);
+    return &lex->table[at];
 }
 
-static int grow_slots(struct bt_lexicon *lex, struct bt_err *err)
+static int grow_table(struct bt_lexicon *lex, uint64_t slot_count, struct bt_err *err)
 {
-    uint64_t slot_count = lex->slot_count * 4;
-    int32_t *slots = bt_alloc(slot_count, sizeof *slots, err);
-    if (!slots)
+    struct gram *old = lex->table, *table = bt_alloc(slot_count, sizeof *table, err);
+    uint64_t old_count = lex->slot_count;
+    if (!table)
         return BT_ERR_MEMORY;
-    for (int32_t i = 0; i < lex->gram_count; i++) {
-        uint64_t at = hash_gram(lex->known[i].prefix, lex->known[i].word) & (slot_count - 1);
-        while (slots[at])
-            at = (at + 1) & (slot_count - 1);
-        slots[at] = i + 1;
-    }
-    free(lex->slots);
-    lex->slots = slots;
+    lex->table = table;
     lex->slot_count = slot_count;
+    for (uint64_t i = 0; i < old_count; i++)
+        if (old[i].number)
+            *find_gram(lex, lex->known[old[i].number - 1], old[i].prefix, old[i].word) = old[i];
+    free(old);
     return BT_OK;
 }
 
-/* The number of an n-gram, the next one when it is new. */
-static int number_gram(struct bt_lexicon *lex, uint64_t hash, int32_t prefix, int32_t word, int32_t *number,
-                       struct bt_err *err)
+int bt_lexicon_expect(struct bt_lexicon *lex, uint64_t bytes, struct bt_err *err)
 {
-    uint64_t slot = find_slot(lex, hash, prefix, word);
-    *number = lex->slots[slot] - 1;
-    if (*number >= 0)
-        return BT_OK;
-    int rc =
-        bt_grow(&lex->known, &lex->known_capacity, (uint64_t)lex->gram_count + 1, sizeof *lex->known, err);
-    if (!rc && (uint64_t)lex->gram_count * 2 >= lex->slot_count) {
-        rc = grow_slots(lex, err);
-        slot = find_slot(lex, hash, prefix, word);
-    }
-    if (rc)
-        return rc;
-    *number = lex->gram_count++;
-    lex->known[*number] = (struct gram){ prefix, word, 0 };
-    lex->slots[slot] = lex->gram_count;
-    return BT_OK;
+    uint64_t slot_count = lex->slot_count;
+    while (slot_count < bytes / 4 && slot_count < MAX_EXPECTED)
+        slot_count *= 2;
+    return slot_count > lex->slot_count ? grow_table(lex, slot_count, err) : BT_OK;
 }
 
 static int out_of_memory(struct bt_err *err)
@@ -178,37 +165,64 @@ static int read_pieces(struct bt_lexicon *lex, struct bt_text tokens, struct bt_
 }
 
 /* One more of the n-gram in the list that is being made for the current sentence. */
-static void count_gram(struct bt_lexicon *lex, int32_t number, int32_t *distinct)
+static void count_gram(struct bt_lexicon *lex, struct gram *gram, int32_t *distinct)
 {
-    struct gram *known = &lex->known[number];
-    if (known->place <= lex->place_count) {
-        lex->grams[(*distinct)++] = (struct bt_gram){ number, 0 };
-        known->place = lex->place_count + *distinct;
+    if (gram->place <= lex->place_count) {
+        lex->grams[(*distinct)++] = (struct bt_gram){ gram->number - 1, 0 };
+        gram->place = lex->place_count + *distinct;
     }
-    lex->grams[known->place - lex->place_count - 1].count++;
+    lex->grams[gram->place - lex->place_count - 1].count++;
 }
 
-/* The n-grams of one order; lex->prefixes[i] becomes the number of the n-gram that begins at word i. */
-static int read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct,
-                      struct bt_err *err)
+/* The table is far larger than the caches: asks for all places before the first is needed. An n-gram's hash comes from
+ * the hash of its prefix, not its number, which is not known yet. */
+static void hash_grams(struct bt_lexicon *lex, int32_t word_count)
+{
+    uint64_t *hashes = lex->hashes;
+    for (int32_t i = 0; i < word_count; i++)
+        hashes[i] = bt_keyed_hash(lex->key, (uint32_t)lex->word_ids[i]);
+    for (int32_t n = 1; n < BT_ORDERS; n++, hashes += word_count)
+        for (int32_t i = 0; i + n < word_count; i++)
+            hashes[word_count + i] = bt_keyed_hash(lex->key, hashes[i] + (uint32_t)lex->word_ids[i + n]);
+    hashes = lex->hashes;
+    for (int32_t n = 0; n < BT_ORDERS; n++, hashes += word_count)
+        for (int32_t i = 0; i + n < word_count; i++) {
+            hashes[i] &= UINT32_MAX;
+            __builtin_prefetch(&lex->table[hashes[i] & (lex->slot_count - 1)], 1);
+        }
+}
+
+/* The n-grams of one order; lex->prefixes[i] becomes the number of the n-gram that begins at word i. There is room for
+ * all of them. */
+static void read_order(struct bt_lexicon *lex, int32_t n, int32_t word_count, int32_t *distinct)
 {
     const int32_t *last = lex->word_ids + n - 1;
-    /* The tables are far larger than the caches: ask for all of them before the first is needed. */
+    const uint64_t *hashes = lex->hashes + (n - 1) * word_count;
     for (int32_t i = 0; i + n <= word_count; i++) {
-        lex->hashes[i] = hash_gram(lex->prefixes[i], last[i]);
-        __builtin_prefetch(&lex->slots[lex->hashes[i] & (lex->slot_count - 1)]);
+        struct gram *gram = find_gram(lex, hashes[i], lex->prefixes[i], last[i]);
+        if (!gram->number) {
+            lex->known[lex->gram_count] = (uint32_t)hashes[i];
+            *gram = (struct gram){ lex->prefixes[i], last[i], ++lex->gram_count, 0 };
+        }
+        count_gram(lex, gram, distinct);
+        lex->prefixes[i] = gram->number - 1;
     }
-    for (int32_t i = 0; i + n <= word_count; i++)
-        __builtin_prefetch(&lex->known[lex->slots[lex->hashes[i] & (lex->slot_count - 1)]]);
-    for (int32_t i = 0; i + n <= word_count; i++) {
-        int32_t number;
-        int rc = number_gram(lex, lex->hashes[i], lex->prefixes[i], last[i], &number, err);
-        if (rc)
-            return rc;
-        count_gram(lex, number, distinct);
-        lex->prefixes[i] = number;
-    }
-    return BT_OK;
+}
+
+/* Room for the n-grams of so many words: in the table, where all may be new, and in the lists. */
+static int make_room(struct bt_lexicon *lex, uint64_t word_count, struct bt_err *err)
+{
+    const uint64_t count = word_count * BT_ORDERS, known = (uint64_t)lex->gram_count + count;
+    int rc = bt_grow(&lex->prefixes, &lex->prefix_capacity, word_count, sizeof *lex->prefixes, err);
+    if (!rc)
+        rc = bt_grow(&lex->hashes, &lex->hash_capacity, count, sizeof *lex->hashes, err);
+    if (!rc)
+        rc = bt_grow(&lex->grams, &lex->gram_capacity, count, sizeof *lex->grams, err);
+    if (!rc)
+        rc = bt_grow(&lex->known, &lex->known_capacity, known, sizeof *lex->known, err);
+    while (!rc && known * 2 > lex->slot_count)
+        rc = grow_table(lex, lex->slot_count * 2, err);
+    return rc;
 }
 
 static int read_grams(struct bt_lexicon *lex, int32_t word_count, struct bt_sentence *s, struct bt_err *err)
@@ -216,20 +230,16 @@ static int read_grams(struct bt_lexicon *lex, int32_t word_count, struct bt_sent
     int32_t distinct = 0;
     if (lex->place_count > INT32_MAX - BT_ORDERS * word_count)
         return bt_fail(err, BT_ERR_LIMIT, "more than 2^31 n-grams; score the set in parts");
-    int rc = bt_grow(&lex->prefixes, &lex->prefix_capacity, (uint64_t)word_count, sizeof *lex->prefixes, err);
-    if (!rc)
-        rc = bt_grow(&lex->hashes, &lex->hash_capacity, (uint64_t)word_count, sizeof *lex->hashes, err);
-    if (!rc)
-        rc = bt_grow(&lex->grams, &lex->gram_capacity, (uint64_t)word_count * BT_ORDERS, sizeof *lex->grams,
-                     err);
-    for (int32_t i = 0; !rc && i < word_count; i++)
-        lex->prefixes[i] = -1;
-    for (int n = 1; !rc && n <= BT_ORDERS; n++) {
-        rc = read_order(lex, n, word_count, &distinct, err);
-        s->gram_end[n - 1] = distinct;
-    }
+    int rc = make_room(lex, (uint64_t)word_count, err);
     if (rc)
         return rc;
+    for (int32_t i = 0; i < word_count; i++)
+        lex->prefixes[i] = -1;
+    hash_grams(lex, word_count);
+    for (int n = 1; n <= BT_ORDERS; n++) {
+        read_order(lex, n, word_count, &distinct);
+        s->gram_end[n - 1] = distinct;
+    }
     lex->place_count += distinct;
     struct bt_gram *grams = bt_arena_take(lex->arena, (uint64_t)distinct, sizeof *grams);
     if (!grams)
@@ -270,4 +280,13 @@ bool bt_sentence_equal(const struct bt_sentence *a, const struct bt_sentence *b)
 {
     return a->piece_count == b->piece_count &&
            memcmp(a->pieces, b->pieces, (size_t)a->piece_count * sizeof *a->pieces) == 0;
+}
+
+uint64_t bt_longest_hypothesis(const struct bt_caption_item *items, size_t count)
+{
+    int32_t longest = 0;
+    for (size_t i = 0; i < count; i++)
+        if (longest < items[i].hypothesis.gram_end[BT_ORDERS - 1])
+            longest = items[i].hypothesis.gram_end[BT_ORDERS - 1];
+    return (uint64_t)longest;
 }

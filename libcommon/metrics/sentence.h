@@ -38,15 +38,20 @@ struct bt_caption_item {
 struct bt_lexicon;
 
 struct bt_lexicon *bt_lexicon_new(void); /* NULL when out of memory */
+/* Saves time: so many bytes of token strings are to come. E_MEMORY. */
+int bt_lexicon_expect(struct bt_lexicon *lex, uint64_t bytes, struct bt_err *err);
 /* E_LIMIT beyond 64 KiB, E_MEMORY. */
 int bt_lexicon_read(struct bt_lexicon *lex, struct bt_text tokens, struct bt_sentence *sentence,
                     struct bt_err *err);
 /* Appends the token string that a sentence was read from. */
 int bt_lexicon_text(const struct bt_lexicon *lex, const struct bt_sentence *sentence, struct bt_buf *out,
                     struct bt_err *err);
-int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex); /* n-gram ids are below this */
+int32_t bt_lexicon_gram_count(const struct bt_lexicon *lex);  /* n-gram ids are below this, */
+int32_t bt_lexicon_piece_count(const struct bt_lexicon *lex); /* pieces below this */
 void bt_lexicon_free(struct bt_lexicon *lex);
 
+/* The most n-grams that a hypothesis has. */
+uint64_t bt_longest_hypothesis(const struct bt_caption_item *items, size_t count);
 /* The same pieces in the same order. */
 bool bt_sentence_equal(const struct bt_sentence *a, const struct bt_sentence *b);
 

@@ -1,9 +1,20 @@
 #include "libcommon/metrics/tokens.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "libcommon/metrics/ptb.h"
 #include "libcommon/metrics/words.h"
+
+#define PORTION 512 /* captions */
+
+struct bt_token_reader {
+    enum bt_tokens how;
+    struct bt_ptb *ptb;
+    struct bt_ptb_stream *stream;
+    const struct bt_text *captions;
+    size_t count, at;
+};
 
 const char *bt_tokens_name(enum bt_tokens how)
 {
@@ -11,37 +22,92 @@ const char *bt_tokens_name(enum bt_tokens how)
     return names[how];
 }
 
-static int make_words(struct bt_token_stream *s, struct bt_err *err)
+int bt_token_reader_new(struct bt_token_reader **reader, enum bt_tokens how, struct bt_err *err)
+{
+    struct bt_token_reader *r = bt_alloc(1, sizeof *r, err);
+    if (!r)
+        return BT_ERR_MEMORY;
+    r->how = how;
+    if (how == BT_TOKENS_PTB && !(r->ptb = bt_ptb_new())) {
+        free(r);
+        return bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
+    }
+    *reader = r;
+    return BT_OK;
+}
+
+void bt_token_reader_free(struct bt_token_reader *r)
+{
+    if (!r)
+        return;
+    bt_ptb_stream_close(r->stream);
+    bt_ptb_free(r->ptb);
+    free(r);
+}
+
+int bt_token_reader_begin(struct bt_token_reader *r, const struct bt_text *captions, size_t count, struct bt_err *err)
+{
+    bt_ptb_stream_close(r->stream);
+    r->stream = NULL;
+    r->captions = captions;
+    r->count = count;
+    r->at = 0;
+    return r->how == BT_TOKENS_PTB ? bt_ptb_stream_open(&r->stream, r->ptb, captions, count, err) : BT_OK;
+}
+
+static int make_words(const struct bt_token_reader *r, struct bt_token_portion *p, struct bt_err *err)
 {
     int rc = BT_OK;
-    for (size_t i = 0; !rc && i < s->count; i++) {
-        uint64_t from = s->text.size;
-        rc = bt_tokenize_words(&s->text, s->captions[i], err);
+    for (size_t i = 0; !rc && i < p->count; i++) {
+        uint64_t from = p->text.size;
+        rc = bt_tokenize_words(&p->text, r->captions[r->at + i], err);
         if (rc)
-            bt_context(err, "caption %zu", i + 1);
-        s->tokens[i].size = s->text.size - from;
+            bt_context(err, "caption %zu", r->at + i + 1);
+        p->tokens[i].size = p->text.size - from;
     }
-    const char *at = s->text.data ? s->text.data : "";
-    for (size_t i = 0; !rc && i < s->count; at += s->tokens[i++].size)
-        s->tokens[i].data = at; /* only now: the text has moved while it grew */
+    const char *at = p->text.data ? p->text.data : "";
+    for (size_t i = 0; !rc && i < p->count; at += p->tokens[i++].size)
+        p->tokens[i].data = at; /* only now: the text has moved while it grew */
     return rc;
 }
 
-int bt_tokens_make(enum bt_tokens how, struct bt_token_stream *streams, size_t stream_count,
-                   struct bt_err *err)
+static size_t count_lines(const struct bt_buf *text)
 {
-    struct bt_ptb *ptb = how == BT_TOKENS_PTB ? bt_ptb_new() : NULL;
-    int rc = BT_OK;
-    if (how == BT_TOKENS_PTB && !ptb)
-        rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
-    for (struct bt_token_stream *s = streams; !rc && s < streams + stream_count; s++) {
-        if (how == BT_TOKENS_PTB)
-            rc = bt_ptb_tokenize(ptb, s->captions, s->count, &s->text, s->tokens, err);
-        else if (how == BT_TOKENS_WORDS)
-            rc = make_words(s, err);
-        else if (s->count > 0)
-            memcpy(s->tokens, s->captions, s->count * sizeof *s->tokens);
-    }
-    bt_ptb_free(ptb);
+    size_t count = 0;
+    for (uint64_t i = 0; i < text->size; i++)
+        count += text->data[i] == '\n';
+    return count;
+}
+
+int bt_token_reader_next(struct bt_token_reader *r, struct bt_token_portion *p, struct bt_err *err)
+{
+    const size_t left = r->count - r->at;
+    size_t count = PORTION;
+    if (left == 0)
+        return BT_END;
+    p->text.size = 0;
+    int rc = r->stream ? bt_ptb_stream_next(r->stream, PORTION, &p->text, err) : BT_OK;
+    if (!rc && r->stream)
+        count = count_lines(&p->text); /* more than asked for where a token holds a line feed */
+    p->first = r->at;
+    p->count = count < left ? count : left;
+    if (!rc)
+        rc = bt_grow(&p->tokens, &p->capacity, p->count, sizeof *p->tokens, err);
+    if (rc)
+        return rc;
+    if (r->how == BT_TOKENS_PTB)
+        bt_ptb_split(&p->text, p->tokens, p->count);
+    else if (r->how == BT_TOKENS_WORDS)
+        rc = make_words(r, p, err);
+    else
+        memcpy(p->tokens, r->captions + r->at, p->count * sizeof *p->tokens);
+    r->at += p->count;
     return rc;
+}
+
+void bt_token_portion_free(struct bt_token_portion *p)
+{
+    free(p->tokens);
+    bt_buf_free(&p->text);
+    *p = (struct bt_token_portion){ 0 };
 }

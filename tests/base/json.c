@@ -191,6 +191,54 @@ static int sum_array(const char *path, const char *member, int64_t *sum, uint64_
     return rc;
 }
 
+/* Elements of `a`, then of `b` where it follows; whether it did, and the final status. */
+static int sum_two(const char *text, int64_t sums[2], bool *follows)
+{
+    struct bt_json_array *array = NULL;
+    struct bt_err err = { 0 };
+    json_t *element;
+    int rc, which = 0;
+
+    sums[0] = sums[1] = 0;
+    *follows = false;
+    rc = bt_json_array_open(&array, scratch_text("two.json", text), "a", &err);
+    if (!rc)
+        rc = bt_json_array_follow(array, "b", &err);
+    while (!rc) {
+        rc = bt_json_array_next(array, &element, &err);
+        if (rc == BT_OK) {
+            sums[which] += json_integer_value(element);
+            json_decref(element);
+        } else if (rc == BT_END && !bt_json_array_ended(array)) {
+            *follows = true;
+            which = 1;
+            rc = BT_OK;
+        }
+    }
+    bt_json_array_close(array);
+    return rc;
+}
+
+static void test_two_arrays(void)
+{
+    int64_t sums[2];
+    bool follows;
+
+    CHECK_INT(sum_two("{\"x\": [9], \"a\": [1, 2], \"y\": {\"b\": [7]}, \"b\": [3, 4], \"z\": 5}", sums, &follows), BT_END);
+    CHECK(follows);
+    CHECK_INT(sums[0], 3);
+    CHECK_INT(sums[1], 7);
+    CHECK_INT(sum_two("{\"a\": [], \"b\": []}", sums, &follows), BT_END);
+    CHECK(follows);
+    CHECK_INT(sum_two("{\"b\": [3], \"a\": [1]}", sums, &follows), BT_END);
+    CHECK(!follows);
+    CHECK_INT(sums[0], 1);
+    CHECK_INT(sum_two("{\"a\": [1], \"b\": 2}", sums, &follows), BT_ERR_JSON);
+    CHECK_INT(sum_two("{\"a\": [1], \"b\": [2], \"b\": [3]}", sums, &follows), BT_ERR_JSON);
+    CHECK_INT(sum_two("{\"a\": [1], \"b\": [2]} 3", sums, &follows), BT_ERR_JSON);
+    CHECK_INT(sum_two("{\"a\": [1], \"b\": [2", sums, &follows), BT_ERR_JSON);
+}
+
 static void test_array(void)
 {
     static const struct {
@@ -590,6 +638,7 @@ int main(void)
     RUN(test_load);
     RUN(test_members);
     RUN(test_array);
+    RUN(test_two_arrays);
     RUN(test_array_refusals);
     RUN(test_array_prefixes);
     RUN(test_array_lines);

@@ -92,6 +92,9 @@ static void test_arena(void)
     CHECK_INT(overwritten, 0);
     text = bt_arena_str(arena, "a dog runs", 5);
     CHECK_STR(text, "a dog");
+    CHECK(bt_arena_str(arena, "cat", 3) == text + 6);     /* strings stand one behind the other, */
+    CHECK((uintptr_t)bt_arena_take(arena, 1, 1) % 64 == 0); /* and pieces behind them as they must */
+    CHECK_STR(text, "a dog");
     CHECK(!bt_arena_take(arena, UINT64_MAX, 2));
     CHECK(!bt_arena_take(arena, UINT64_MAX - 63, 1));
     CHECK(!bt_arena_str(arena, "", SIZE_MAX));

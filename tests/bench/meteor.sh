@@ -1,6 +1,6 @@
 #!/bin/bash
 # bench meteor: METEOR of 5,000 captions with 5 references each beside the jar, driven as pycocoevalcap drives it; the best of
-# RUNS (3), the two taking turns. Ours is bt-score with METEOR less bt-score without, since the peer is METEOR alone;
+# RUNS (3), the two taking turns. Ours is bt-score with METEOR less bt-score without, since the peer is METEOR alone, on words as they are;
 # meteor-whole-s is all of bt-score, and meteor-cpu-s what one core spends on it, beside all cores' seconds of the jar. The jar is
 # BT_METEOR's, or comes with pycocoevalcap from PyPI.
 set -euo pipefail
@@ -38,7 +38,7 @@ def ended(process, start, value):
 
 def ours(*options):
     start = time.time()
-    process = subprocess.Popen([score, "caption", "--json", "--refs", references, results, *options], stdout=subprocess.PIPE,
+    process = subprocess.Popen([score, "caption", "--tokenizer", "words", "--json", "--refs", references, results, *options], stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, env={**os.environ, "BT_METEOR": ""})
     return ended(process, start, json.load(process.stdout).get("METEOR"))
 

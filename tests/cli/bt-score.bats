@@ -106,6 +106,22 @@ refused() {
     refused 65 "none.json: no results" "$score" vqa --refs <(echo "{\"annotations\": [$(annotation 1 'a*3')]}") none.json
 }
 
+@test "references: annotations before the images are the same; wrong types are named" {
+    jq -c '{annotations, images}' refs.json >turned.json
+    "$score" --json --refs turned.json results.json | diff - <("$score" --json --refs refs.json results.json)
+    echo '[{"image_id": 1, "caption": "a bus"}]' >one.json
+    wrong() { echo "$2" >b.json; refused 65 "$1" "$score" --refs b.json one.json; }
+    wrong "b.json: annotations 1: caption is not a string" '{"images": [{"id": 1}], "annotations": [{"image_id": 1, "caption": 3}]}'
+    wrong "b.json: annotations 1: no image_id" '{"images": [{"id": 1}], "annotations": [{"caption": "a"}]}'
+    wrong "b.json: images 1: no id" '{"images": [{}], "annotations": []}'
+    wrong "b.json: images 1: no id" '{"images": ["x"], "annotations": []}'
+    wrong "b.json:1: '{' where an array" '{"images": {}, "annotations": []}'
+    wrong "b.json:1: '{' where an array" '{"images": [{"id": 1}], "annotations": {}}'
+    wrong "b.json: has no 'annotations'" '{"images": [{"id": 1}]}'
+    wrong "b.json: has no 'images'" '{"annotations": [{"image_id": 1, "caption": "a bus"}]}'
+    wrong "b.json: no images" '{"images": [], "annotations": []}'
+}
+
 @test "missing, unknown and repeated ids are counted, with examples" {
     jq -c 'map(select(.image_id != 2))' results.json >missing.json
     refused 65 "1 image without a result (2); give --subset" "$score" caption --refs refs.json missing.json
@@ -216,6 +232,26 @@ refused() {
     refused 65 "ids match by type too" "$score" vqa --refs a.json r.json
 }
 
+@test "VQA: wrong types and missing keys are named" {
+    echo "{\"annotations\": [$(annotation 1 'red*3')]}" >a.json
+    wrong() { echo "$2" >r.json; refused 65 "$1" "$score" vqa --refs a.json r.json; }
+    wrong "r.json: record 1: answer is not a string" '[{"question_id": 1, "answer": 5}]'
+    wrong "r.json: record 1: answer is not a string" '[{"question_id": 1, "answer": null}]'
+    wrong "r.json: record 1: question_id is neither" '[{"question_id": 1.5, "answer": "red"}]'
+    wrong "r.json: record 1: no question_id" '[{"answer": "red"}]'
+    wrong "r.json: record 1: no question_id" '["red"]'
+    wrong "r.json: record 1: no answer" '[{"question_id": 1}]'
+    wrong "r.json:1: invalid token near 'NaN'" '[{"question_id": 1, "answer": NaN}]'
+    wrong "r.json: not an array" '{"question_id": 1}'
+    echo '[{"question_id": 1, "answer": "red"}]' >r.json
+    wrong() { echo "$2" >b.json; refused 65 "$1" "$score" vqa --refs b.json r.json; }
+    wrong "b.json: annotations 1: no answers" '{"annotations": [{"question_id": 1}]}'
+    wrong "b.json: annotations 1: no answers" '{"annotations": [{"question_id": 1, "answers": "red"}]}'
+    wrong "b.json: annotations 1: question_type is not a string" "{\"annotations\": [$(annotation 1 'red*3' | sed 's/"what"/3/')]}"
+    wrong "b.json: no annotations" '{"annotations": []}'
+    wrong "b.json: has no 'annotations'" '{"x": []}'
+}
+
 @test "VQA: A-OKVQA's and LAVIS's own files" {
     echo '[{"question_id": "q1", "direct_answers": ["dog", "dog", "cat"]}]' >aokvqa.json
     echo '[{"question_id": "q1", "answer": "dog"}]' >r.json
@@ -312,6 +348,17 @@ golden=$BATS_TEST_DIRNAME/../golden/metrics
     jq -e '.intervals.txt_r1[0] < .txt_r1 and .txt_r1 < .intervals.txt_r1[1]' out.json
     jq -e '.intervals.img_r1[0] < .img_r1 and .img_r1 < .intervals.img_r1[1]' out.json
     "$score" retrieval --quiet --refs "$pairs" --compare "$m" --json "$m" | jq -e '.comparison.img_r10 | .change == 0 and .p == 1'
+}
+
+@test "retrieval: the rank of every query, and the worst ones" {
+    "$score" retrieval --quiet --refs "$golden/retrieval/worked.json" --worst 2 --per-item ranks.bts --json "$golden/retrieval/worked.safetensors" >out.json
+    # metrics.md 5: TR ranks 1, 1; IR 0, 1, 0, 1, from 0
+    "$cat" --to json ranks.bts | jq -se '[.[] | select(.type == "record") | [.query, .rank]] == [["image 0", 2], ["image 1", 2],
+        ["text 0", 1], ["text 1", 2], ["text 2", 1], ["text 3", 2]]'
+    jq -e '[.. | objects | select(.query) | [.query, .rank, .first, .right]] == [["image 0", 2, "text 3", ["text 0", "text 1"]],
+        ["image 1", 2, "text 1", ["text 2", "text 3"]]]' out.json
+    "$score" retrieval --quiet --refs "$golden/retrieval/worked.json" --worst 4 "$golden/retrieval/worked.safetensors" | grep -A2 'query "text 1"' |
+        diff - <(printf '%s\n' '    2.00  query "text 1"' '          first: image 1' '          reference: image 0')
 }
 
 @test "retrieval: pairs that do not fit are refused" {
@@ -481,7 +528,7 @@ END
 @test "usage" {
     refused 64 "--variant" "$score" caption --variant lavis --refs refs.json results.json
     refused 64 "--choices: not for 'bt-score vqa'" "$score" vqa --choices c.json results.json
-    refused 64 "--worst: not for 'bt-score retrieval'" "$score" retrieval --worst 2 results.json
+    refused 64 "--subset: not for 'bt-score retrieval'" "$score" retrieval --subset results.json
     refused 64 "blitext: not for VQA" "$score" vqa --variant blitext --refs refs.json results.json
     refused 64 "aokvqa: not for GQA" "$score" gqa --variant aokvqa results.json
     refused 64 "at most 1000000" "$score" --bootstrap 2M --refs refs.json results.json

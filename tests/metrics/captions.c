@@ -2,6 +2,8 @@
 #include "libcommon/metrics/captions.h"
 #include "tests/test.h"
 
+enum { LONGEST = 130, WORDS = 40 };
+
 static const struct bt_join_policy strict = { BT_DUPLICATES_ERROR, false };
 
 struct image {
@@ -234,6 +236,73 @@ static void test_data_hash(void)
     free(c.each);
 }
 
+/* ROUGE-L and BLEU-1's counts of one pair of sentences, as they are defined. */
+static double plain_rouge(const int *a, int a_count, const int *b, int b_count)
+{
+    static int common[LONGEST + 1][LONGEST + 1];
+    for (int i = 1; i <= a_count; i++)
+        for (int j = 1; j <= b_count; j++)
+            common[i][j] = a[i - 1] == b[j - 1] ? common[i - 1][j - 1] + 1
+                           : common[i - 1][j] > common[i][j - 1] ? common[i - 1][j] : common[i][j - 1];
+    double p = (double)common[a_count][b_count] / a_count, r = (double)common[a_count][b_count] / b_count;
+    return p == 0 ? 0 : (1 + 1.44) * p * r / (r + 1.44 * p);
+}
+
+static int plain_correct(const int *a, int a_count, const int *b, int b_count)
+{
+    int correct = 0;
+    for (int word = 0; word < WORDS; word++) {
+        int in_a = 0, in_b = 0;
+        for (int i = 0; i < a_count; i++)
+            in_a += a[i] == word;
+        for (int j = 0; j < b_count; j++)
+            in_b += b[j] == word;
+        correct += in_a < in_b ? in_a : in_b;
+    }
+    return correct;
+}
+
+static int draw(uint64_t *state, int *words, char *caption)
+{
+    int count = 1 + (int)((*state = *state * 6364136223846793005u + 1442695040888963407u) >> 33) % LONGEST;
+    for (int i = 0; i < count; i++) {
+        words[i] = (int)((*state = *state * 6364136223846793005u + 1442695040888963407u) >> 33) % WORDS;
+        caption += sprintf(caption, "%sw%d", i > 0 ? " " : "", words[i]);
+    }
+    return count;
+}
+
+/* Sentences shorter and longer than a machine word has bits, and more of them than a portion holds. */
+static void test_random(void)
+{
+    enum { MANY = 1500 };
+    static int words[2][MANY][LONGEST];
+    static int counts[2][MANY];
+    struct bt_captions *set = bt_captions_new();
+    struct bt_caption_scores s = { 0 };
+    struct bt_err err = { 0 };
+    uint64_t state = 1;
+    char id[16], caption[LONGEST * 5];
+    int wrong = 0;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        CHECK_OK(bt_captions_image(set, text(id), &err), &err);
+        counts[0][i] = draw(&state, words[0][i], caption);
+        CHECK_OK(bt_captions_result(set, text(id), text(caption), &err), &err);
+        counts[1][i] = draw(&state, words[1][i], caption);
+        CHECK_OK(bt_captions_reference(set, text(id), text(caption), &err), &err);
+    }
+    CHECK_OK(bt_captions_score(set, &strict, BT_TOKENS_PTB, &s, &err), &err);
+    for (int i = 0; i < MANY; i++) {
+        double rouge = plain_rouge(words[0][i], counts[0][i], words[1][i], counts[1][i]);
+        wrong += fabs(s.each[i].rouge_l - rouge) > 1e-12;
+        wrong += s.each[i].counts.correct[0] != plain_correct(words[0][i], counts[0][i], words[1][i], counts[1][i]);
+    }
+    CHECK_INT(wrong, 0);
+    free(s.each);
+    bt_captions_free(set);
+}
+
 int main(void)
 {
     RUN(test_set_a);
@@ -246,5 +315,6 @@ int main(void)
     RUN(test_unknown_id);
     RUN(test_policies);
     RUN(test_data_hash);
+    RUN(test_random);
     return test_end();
 }

@@ -219,6 +219,14 @@ static void test_damaged_table(void)
         CHECK_INT(score_with_table(bytes, i, &score, &err), BT_ERR_INPUT);
     }
     CHECK(strstr(err.text, "table.gz: damaged gzip file (it is cut)") != NULL);
+    pack(bytes, &size, "0.5\nrun\nwalk\n");
+    for (size_t i = size - 8; i < size; i++) { /* checksum and length of the second member */
+        bt_err_clear(&err);
+        bytes[i] ^= 1;
+        CHECK_INT(score_with_table(bytes, size, &score, &err), BT_ERR_INPUT);
+        CHECK(strstr(err.text, "table.gz: damaged gzip file (incorrect data check)") != NULL);
+        bytes[i] ^= 1;
+    }
     bt_err_clear(&err);
     CHECK_INT(score_with_table("0.5\ntwo\n", 8, &score, &err), BT_ERR_INPUT);
     bt_err_clear(&err);

@@ -99,6 +99,36 @@ static void test_tokens(void)
     bt_ptb_free(ptb);
 }
 
+/* A stream read in portions has the lines of one that is read at once, whatever a portion ends in. */
+static void test_portions(void)
+{
+    static const char *const captions[] = { "vitamin C.", "The end", "smile :)", "a <b c=\"x", "y\"> tag", "a\vb", "  two  blanks ", "",
+                                            "morgan rd.", "it's", "a\tb \xc2\xa0 c", "U.S. The", "end . . . of", "'ve" };
+    enum { COUNT = sizeof captions / sizeof *captions };
+    struct bt_ptb *ptb = bt_ptb_new();
+    struct bt_text texts[COUNT];
+    struct bt_buf whole = { 0 };
+    struct bt_err err = { 0 };
+    for (size_t i = 0; i < COUNT; i++)
+        texts[i] = text(captions[i]);
+    CHECK_OK(bt_ptb_lex(ptb, texts, COUNT, &whole, &err), &err);
+    CHECK_OK(bt_buf_add(&whole, "\n", 1, &err), &err);
+    for (size_t lines = 1; lines <= COUNT + 2; lines++) {
+        struct bt_ptb_stream *stream = NULL;
+        struct bt_buf parts = { 0 };
+        int rc = BT_OK;
+        CHECK_OK(bt_ptb_stream_open(&stream, ptb, texts, COUNT, &err), &err);
+        while (!rc)
+            rc = bt_ptb_stream_next(stream, lines, &parts, &err);
+        CHECK_INT(rc, BT_END);
+        CHECK_STR(parts.data, whole.data);
+        bt_buf_free(&parts);
+        bt_ptb_stream_close(stream);
+    }
+    bt_buf_free(&whole);
+    bt_ptb_free(ptb);
+}
+
 /* Every character between letters, with a lexer that met others before and with a new one. */
 static void test_every_character(void)
 {
@@ -173,6 +203,7 @@ int main(void)
     RUN(test_table);
     RUN(test_across_captions);
     RUN(test_tokens);
+    RUN(test_portions);
     RUN(test_every_character);
     RUN(test_hostile);
     RUN(test_refusal);
