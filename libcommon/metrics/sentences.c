@@ -78,6 +78,13 @@ static void hand_over(struct run *run, struct waiting *w)
     pthread_mutex_unlock(&run->mutex);
 }
 
+static void put_spare(struct run *run, struct waiting *w)
+{
+    pthread_mutex_lock(&run->mutex);
+    push(&run->spare, w);
+    pthread_mutex_unlock(&run->mutex);
+}
+
 static struct waiting *take_spare(struct run *run, struct bt_err *err)
 {
     pthread_mutex_lock(&run->mutex);
@@ -104,7 +111,7 @@ int bt_sentences_read(struct bt_token_reader *reader, const struct bt_text *capt
         if (!rc)
             read_portion(&run, &w->portion);
         if (w)
-            push(&run.spare, w);
+            put_spare(&run, w);
     }
     if (threaded) {
         hand_over(&run, NULL);
