@@ -75,10 +75,6 @@ int bt_tool_main(const struct bt_tool *tool, int (*run)(struct bt_err *err), int
  * unambiguous; "--" ends them; "--name=value" and "--name value" are equal. */
 int bt_options_parse(const struct bt_tool *tool, int argc, char **argv, struct bt_err *err);
 
-/* Every option given on the command line as "name=value" lines in table order, for provenance; the caller
- * frees it. NULL when out of memory. Paths are not reduced: hash it, do not store it. */
-char *bt_options_given(const struct bt_tool *tool);
-
 /* The running tool's name and version ("bt-train", "0.1.0"); "bt" before bt_tool_main. */
 const char *bt_tool_name(void);
 const char *bt_version(void);

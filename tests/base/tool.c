@@ -225,23 +225,6 @@ static void test_command_or(void)
     CHECK(command == NULL);
 }
 
-static void test_given(void)
-{
-    struct bt_err err = { 0 };
-    char *text;
-
-    CHECK_OK(parse(&tool, "stage1 -t 0.10 -n 1K -f b --tokenizer x=1 -o out --tokenizer y=2 c -q", &err),
-             &err);
-    text = bt_options_given(&tool);
-    CHECK_STR(text, "command=stage1\noperand=b\noperand=c\noutput=out\nmax-len=1024\ntemperature=0.1\n"
-                    "tokenizer=x=1\ntokenizer=y=2\nforce=true\n");
-    free(text);
-    CHECK_OK(parse(&plain, "", &err), &err);
-    text = bt_options_given(&plain);
-    CHECK_STR(text, "");
-    free(text);
-}
-
 /* ---------------------------------------------------------------- the life of a program */
 
 static char out_text[20000], err_text[20000];
@@ -589,7 +572,6 @@ int main(void)
     RUN(test_numbers);
     RUN(test_usage);
     RUN(test_command_or);
-    RUN(test_given);
     RUN(test_main);
     RUN(test_stdout_full);
     RUN(test_stdout_closed);
