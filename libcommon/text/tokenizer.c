@@ -215,6 +215,7 @@ const char *bt_tokenizer_hash(const struct bt_tokenizer *tok)
 void bt_tokenizer_literal(struct bt_tokenizer *tok)
 {
     tok->literal = true;
+    tok->unigram.marks = &tok->specials; /* they are among its pieces too */
 }
 
 static int encode_segment(struct bt_tokenizer *tok, const char *text, size_t size, struct bt_ids *ids,
