@@ -38,6 +38,22 @@ codes() { jq -r 'select(.code) | .code' "$1" | paste -sd ' '; }
     [ "$(captions g.bt | head -1)" = "A man , smiling , waves ." ]
 }
 
+# C18: no comma cuts a caption, also where no header says how many columns there are.
+@test "columns without names: their number is that of nine lines in ten, or the last takes the rest" {
+    printf 'a.jpg,A man , smiling , waves .\nb.jpg,A dog\n' >n.csv
+    run bt-preprocess -q --images p --map image=1,caption=2 n.csv -o x.bt
+    [ $status -eq 65 ]
+    [[ $output == "bt-preprocess: n.csv: its lines have 2 to 4 fields, and no header says how many are right; "*--last-column-rest*E_INPUT* ]]
+    bt-preprocess -q --images p --map image=1,caption=2 --last-column-rest n.csv -o n.bt
+    [ "$(captions n.bt | paste -sd '|')" = "A man , smiling , waves .|A dog" ]
+    { head -1 n.csv; for i in {1..9}; do echo "b.jpg,cap $i"; done; } >most.csv
+    bt-preprocess -q --images p --map image=1,caption=2 --rejects r.jsonl most.csv -o m.bt
+    [ "$(captions m.bt | paste -sd '|')" = "cap 1|cap 2|cap 3|cap 4|cap 5|cap 6|cap 7|cap 8|cap 9" ]
+    [ "$(jq -r 'select(.code) | .detail' r.jsonl)" = "line 1: 4 fields, most lines have 2" ]
+    run bt-preprocess -q --images p --map image=1,caption=257 --last-column-rest n.csv
+    [ $status -eq 64 ]
+}
+
 @test "comma-separated: quotes doubled, line ends and commas inside; CRLF and a byte-order mark" {
     printf '\xef\xbb\xbfFilePath,Caption\r\na.jpg,"say ""hi"", she\nsaid"\r\n"b.jpg",""\r\nc.jpg,"x"y\r\n' >f.csv
     bt-preprocess -q --images p --rejects r.jsonl f.csv -o f.bt
