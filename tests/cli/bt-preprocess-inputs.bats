@@ -219,6 +219,29 @@ archive() { tar --format=ustar --owner=0 --group=0 --mtime=@0 -cf "$@"; }
     grep -q '1 foreign paths were found by their last part' said
 }
 
+# C38, C07: neither becomes sentences.
+@test "what stands in place of a file: a Git LFS pointer, a page of a server" {
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 123456\n' 0 >c.json
+    cp c.json c.tsv; cp c.json c.tar; cp c.json c.txt
+    for f in c.json c.tsv c.tar c.txt; do
+        run bt-preprocess -q $f
+        [ $status -eq 65 ]
+        [[ $output == *"bt-preprocess: $f: is a Git LFS pointer, not the file of 123456 bytes it stands for; "*E_INPUT* ]]
+    done
+    echo '<!DOCTYPE html><p>404' >h.json
+    gzip -k h.json; cp h.json h.tar; cp h.json h.txt
+    for f in h.json h.json.gz h.tar h.txt; do
+        run bt-preprocess -q $f
+        [ $status -eq 65 ]
+        [[ $output == "bt-preprocess: $f: is an HTML page; "*E_INPUT* ]]
+    done
+    [ "$(bt-preprocess -q --format text h.txt | bt-cat --count)" = 1 ]
+    echo 'not found' >n.jsonl
+    run bt-preprocess -q n.jsonl
+    [ $status -eq 65 ]
+    [[ $output == "bt-preprocess: n.jsonl: is named as JSON but begins otherwise; "*E_INPUT* ]]
+}
+
 @test "packed text and JSON, and damage to the packing" {
     printf 'one\ntwo\n' | gzip >t.txt.gz
     echo '[{"caption": "x", "url": "http://h"}, {"caption": "y"}]' | gzip >l.json.gz
