@@ -252,9 +252,9 @@ static int load_tokenizer_json(struct bt_tokenizer **tok, bool dec, const char *
     if (!rc)
         rc = at_path(bt_tokenizer_from_json(&made, root, err), path, err);
     if (!rc && dec && made->kind == BT_TOKENIZER_BERT)
-        rc = bt_tokenizer_dec_add(made, err);
+        rc = at_path(bt_tokenizer_dec_add(made, err), path, err);
     if (!rc)
-        rc = bt_tokenizer_seal(made, err);
+        rc = at_path(bt_tokenizer_seal(made, err), path, err);
     json_decref(root);
     if (rc)
         bt_tokenizer_free(made);
