@@ -175,6 +175,11 @@ same_but_for_score() {
     done
     run generate caption --sample --greedy -i $D/samples.bt
     [ $status = 64 ]
+    for how in "--temperature 0.5" "--greedy --top-p 0.5"; do # they would change nothing
+        run generate caption $how -i $D/samples.bt
+        [ $status = 64 ]
+        [[ $output == *"add --sample [E_USAGE]" ]]
+    done
 }
 
 @test "samples: equal for equal seeds, whatever else is in the input" {
