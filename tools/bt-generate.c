@@ -76,6 +76,8 @@ static int read_preset(struct bt_preset *p, struct bt_err *err)
         p->greedy = greedy;
         p->sample = sample;
     }
+    if (!p->sample && (temperature > 0 || top_p > 0)) /* a value that is never right is bt_preset_check's to refuse */
+        return bt_fail(err, BT_ERR_USAGE, "--temperature and --top-p are of sampling, which is not asked for; add --sample");
     if (!p->has_prompt && strcmp(command, "caption") != 0)
         bt_note("no preset and no --prompt: the %s is the prompt as it stands", strcmp(command, "vqa") ? "beginning mark" : "question");
     return bt_preset_check(p, err);

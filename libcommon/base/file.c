@@ -12,6 +12,8 @@
 
 #include "libcommon/base/mapped.h"
 
+enum { LFS_POINTER_MOST = 1024 }; /* bytes, by its specification */
+
 static volatile bool stdout_broken;
 
 ssize_t bt_read_full(int fd, void *buf, size_t size)
@@ -86,15 +88,21 @@ const char *bt_input_name(const char *path)
     return strcmp(path, "-") == 0 ? "stdin" : path;
 }
 
-/* Git LFS leaves such a text where a large file was not fetched. */
-static int refuse_lfs_pointer(const char *path, const void *data, size_t size, struct bt_err *err)
+int bt_refuse_lfs_pointer(const char *path, const void *data, size_t size, struct bt_err *err)
 {
     static const char begin[] = "version https://git-lfs.github.com/spec/";
+    char text[LFS_POINTER_MOST + 1];
+    const char *line;
 
-    if (size > 1024 || size < sizeof begin - 1 || memcmp(data, begin, sizeof begin - 1) != 0)
+    if (size > LFS_POINTER_MOST || size < sizeof begin - 1 || memcmp(data, begin, sizeof begin - 1) != 0)
         return BT_OK;
-    return bt_fail(err, BT_ERR_INPUT,
-                   "%s: is a Git LFS pointer, not the file it stands for; run 'git lfs pull'", path);
+    memcpy(text, data, size);
+    text[size] = '\0';
+    line = strstr(text, "\nsize ");
+    return !line ? BT_OK
+                 : bt_fail(err, BT_ERR_INPUT,
+                           "%s: is a Git LFS pointer, not the file of %lld bytes it stands for; run 'git lfs pull'", path,
+                           strtoll(line + 6, NULL, 10));
 }
 
 /* Reads fd to its end into data that grows; room for the NUL is kept. */
@@ -144,7 +152,7 @@ int bt_file_read(const char *path, size_t limit, char **data, size_t *size, stru
     if (!rc)
         rc = read_all(fd, bt_input_name(path), limit, &memory, &used, err);
     if (!rc)
-        rc = refuse_lfs_pointer(path, memory, used, err);
+        rc = bt_refuse_lfs_pointer(path, memory, used, err);
     if (!rc) {
         *data = memory;
         *size = used;
@@ -183,7 +191,7 @@ int bt_map_open(struct bt_map *map, const char *path, struct bt_err *err)
     if (!rc && made.size > 0)
         bt_mapped_add(made.data, made.size, made.name);
     if (!rc)
-        rc = refuse_lfs_pointer(path, made.data, made.size, err);
+        rc = bt_refuse_lfs_pointer(path, made.data, made.size, err);
     if (rc)
         bt_map_close(&made);
     else

@@ -24,6 +24,10 @@ void bt_input_close(int fd);
 /* What messages call it: "stdin" for "-". */
 const char *bt_input_name(const char *path);
 
+/* Git LFS leaves a short text where a large file was not fetched: E_INPUT when that is all there is in `path`. What reads files
+ * here, and bt_unpack_open, ask it. */
+int bt_refuse_lfs_pointer(const char *path, const void *data, size_t size, struct bt_err *err);
+
 /* The whole file in memory, with a NUL behind it that is not counted; at most `limit` bytes (E_LIMIT). "-"
  * is stdin. A Git LFS pointer is named as such. The caller frees *data. */
 int bt_file_read(const char *path, size_t limit, char **data, size_t *size, struct bt_err *err);

@@ -117,6 +117,8 @@ int bt_unpack_open(struct bt_unpack **unpack, const char *path, struct bt_err *e
             break;
         u->end += (size_t)got;
     }
+    if (!rc)
+        rc = bt_refuse_lfs_pointer(u->place, u->block, u->end, err);
     if (!rc && is_compressed(u->block, u->end))
         rc = open_archive(u, err);
     if (rc)

@@ -10,7 +10,7 @@
 
 struct bt_unpack;
 
-/* "-" is stdin. E_NOINPUT, E_MEMORY. */
+/* "-" is stdin. A Git LFS pointer is named as such. E_NOINPUT, E_INPUT, E_MEMORY. */
 int bt_unpack_open(struct bt_unpack **unpack, const char *path, struct bt_err *err);
 /* At most `size` bytes, as many as are there: 0 at the end, -1 with the failure in err: E_IO, E_INPUT for damaged or cut
  * compression, E_BOMB for more than 2000 times the bytes read, beyond the first 16 MiB. */

@@ -179,6 +179,16 @@ static bool is_tar(const char *path, const char *head, size_t size)
     return (size >= 512 && memcmp(head + 257, "ustar", 5) == 0) || is_named(path, ".tar") || is_named(path, ".tgz");
 }
 
+/* Anything is lines of text, so a name that promises more is held to it. */
+static int form_of_lines(bt_reader_maker **make, const char *path, bool empty, struct bt_err *err)
+{
+    *make = bt_read_text;
+    if (!empty && (is_named(path, ".json") || is_named(path, ".jsonl")))
+        return bt_fail(err, BT_ERR_INPUT, "%s: is named as JSON but begins otherwise; get the file again, or name its form with --format",
+                       bt_quote_str(path));
+    return BT_OK;
+}
+
 static int recognise(bt_reader_maker **make, const char *path, struct bt_err *err)
 {
     char *head;
@@ -204,6 +214,8 @@ static int recognise(bt_reader_maker **make, const char *path, struct bt_err *er
         at += strspn(head + at, " \t\r\n");
         if (bt_image_is_picture(head, size))
             *make = bt_read_picture;
+        else if (strcmp(bt_image_kind(head, size), "an HTML page") == 0) /* what a server answers in place of a file */
+            rc = bt_fail(err, BT_ERR_INPUT, "%s: is an HTML page; get the file itself, or name a form with --format", bt_quote_str(path));
         else if (is_tar(path, head, size))
             *make = bt_read_tar;
         else if (size >= 4 && memcmp(head, "PAR1", 4) == 0)
@@ -215,7 +227,7 @@ static int recognise(bt_reader_maker **make, const char *path, struct bt_err *er
         else if (head[at] == '[')
             *make = bt_read_list;
         else if (head[at] != '{')
-            *make = bt_read_text;
+            rc = form_of_lines(make, path, at == size, err);
         else if (is_json_line(head + at, size - at))
             *make = bt_read_lines;
         else

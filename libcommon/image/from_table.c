@@ -20,10 +20,9 @@ struct table {
     char delimiter;
     bool quoted;             /* RFC 4180 */
     bool rest;               /* the last column takes what is left of the line */
-    const char *why_columns; /* who says how many there are: "the header has" or "the first line has" */
+    const char *why_columns; /* who says how many there are: "the header has", "most lines have" */
     size_t columns;          /* 0: not known yet */
     char *header[MOST_COLUMNS]; /* names of fields, or of columns */
-    bool named;              /* the first line is a header */
     int url_column;          /* of CC3M and CC12M; -1: none */
     int guessed_caption;     /* the column that was recognised as the caption's; -1: it was said */
     uint64_t row;            /* rows behind the header, from 0 */
@@ -181,17 +180,23 @@ static void rewind_rows(struct table *t, struct bt_err *err)
     bt_lines_open(&t->lines, t->base.place.path, err);
 }
 
-/* How many of how many rows have an address in each of the first two columns. */
-static int count_addresses(struct table *t, uint64_t counts[2], uint64_t *rows, struct bt_err *err)
+/* What the first TOLD rows look like. */
+struct survey {
+    uint64_t rows, addresses[2];       /* in each of the first two columns */
+    uint64_t fields[MOST_COLUMNS + 1]; /* rows of so many */
+};
+
+static int survey_rows(struct table *t, struct survey *s, struct bt_err *err)
 {
     const char *wrong;
     int rc;
 
-    counts[0] = counts[1] = *rows = 0;
-    while (!(rc = next_row(t, &wrong, err)) && *rows < TOLD) {
-        ++*rows;
+    *s = (struct survey){ 0 };
+    while (!(rc = next_row(t, &wrong, err)) && s->rows < TOLD) {
+        s->rows++;
+        s->fields[wrong ? 0 : t->count]++;
         for (size_t i = 0; i < 2 && i < t->count; i++)
-            counts[i] += is_address(cell(t, i));
+            s->addresses[i] += is_address(cell(t, i));
     }
     if (rc && rc != BT_END)
         return rc;
@@ -200,24 +205,17 @@ static int count_addresses(struct table *t, uint64_t counts[2], uint64_t *rows, 
 }
 
 /* A list without names: two columns, an address or a path, and a caption. The order is that of the rows together. */
-static int recognise(struct table *t, struct bt_err *err)
+static int recognise(struct table *t, const struct survey *s, struct bt_err *err)
 {
-    const char *path = t->base.place.path;
-    uint64_t addresses[2], rows;
     int rc;
 
-    if (strcmp(path, "-") == 0)
-        return bt_fail(err, BT_ERR_USAGE, "stdin: its columns cannot be looked up; name them with --map caption=1,image=2");
-    rc = count_addresses(t, addresses, &rows, err);
-    if (rc)
-        return rc;
     if (t->columns == 1)
         t->guessed_caption = 0;
-    else if (t->columns == 2 && addresses[0] != addresses[1])
-        t->guessed_caption = addresses[0] > addresses[1];
+    else if (t->columns == 2 && s->addresses[0] != s->addresses[1])
+        t->guessed_caption = s->addresses[0] > s->addresses[1];
     else
         return bt_fail(err, BT_ERR_INPUT, "%s: nothing tells what its %zu columns are; name them with --map caption=1,image=2",
-                       bt_quote_str(path), t->columns);
+                       bt_quote_str(t->base.place.path), t->columns);
     rc = name_column(t, (size_t)t->guessed_caption, "caption", err);
     return !rc && t->columns == 2 ? name_column(t, (size_t)!t->guessed_caption, "image", err) : rc;
 }
@@ -225,16 +223,66 @@ static int recognise(struct table *t, struct bt_err *err)
 /* The lists of CC3M and CC12M say which column is which; a file that has them the other way round would train on addresses. */
 static int check_preset(struct table *t, size_t caption, struct bt_err *err)
 {
-    uint64_t addresses[2], rows;
-    int rc = strcmp(t->base.place.path, "-") == 0 ? BT_END : count_addresses(t, addresses, &rows, err);
+    struct survey s;
+    int rc = strcmp(t->base.place.path, "-") == 0 ? BT_END : survey_rows(t, &s, err);
 
     if (rc)
         return rc == BT_END ? BT_OK : rc;
-    if (rows && addresses[caption] * 2 > rows)
+    if (s.rows && s.addresses[caption] * 2 > s.rows)
         return bt_fail(err, BT_ERR_INPUT, "%s: column %zu looks like an address in %llu of %llu rows, but is the caption in a list "
                        "of %s; name the columns with --format tsv --map", bt_quote_str(t->base.place.path), caption + 1,
-                       (unsigned long long)addresses[caption], (unsigned long long)rows, caption == 0 ? "cc3m" : "cc12m");
+                       (unsigned long long)s.addresses[caption], (unsigned long long)s.rows, caption == 0 ? "cc3m" : "cc12m");
     return BT_OK;
+}
+
+/* How many columns a table without names has. Were it the first line that says so, a comma in its caption would be a column, and all
+ * that stands behind the comma lost. */
+static int count_columns(struct table *t, const struct bt_map *map, const struct survey *s, struct bt_err *err)
+{
+    size_t fewest = MOST_COLUMNS, most = 0, usual = 0;
+
+    if (t->rest && map) {
+        t->columns = bt_map_last_column(map);
+        t->why_columns = "--map has";
+        return t->columns <= MOST_COLUMNS ? BT_OK : bt_fail(err, BT_ERR_USAGE, "--map: more than %d columns", MOST_COLUMNS);
+    }
+    for (size_t i = 1; i <= MOST_COLUMNS; i++) {
+        if (s->fields[i] == 0)
+            continue;
+        fewest = i < fewest ? i : fewest;
+        most = i;
+        usual = s->fields[i] > s->fields[usual] || usual == 0 ? i : usual;
+    }
+    if (s->fields[usual] * 10 < (s->rows - s->fields[0]) * 9)
+        return bt_fail(err, BT_ERR_INPUT, "%s: its lines have %zu to %zu fields, and no header says how many are right; add one, "
+                       "or give --last-column-rest and --map", bt_quote_str(t->base.place.path), fewest, most);
+    t->columns = usual;
+    t->why_columns = "most lines have";
+    return BT_OK;
+}
+
+/* The first row, which is not a header, was read. */
+static int number_columns(struct table *t, const struct bt_map *map, struct bt_err *err)
+{
+    struct survey s;
+    int rc;
+
+    if (strcmp(t->base.place.path, "-") == 0)
+        return bt_fail(err, BT_ERR_USAGE, map ? "stdin: a table needs a header here; name its columns in the first line"
+                                              : "stdin: its columns cannot be looked up; name them in the first line");
+    rewind_rows(t, err);
+    rc = err->status;
+    if (!rc)
+        rc = survey_rows(t, &s, err);
+    if (!rc)
+        rc = count_columns(t, map, &s, err);
+    for (size_t i = 0; i < t->columns && !rc; i++) {
+        char number[24];
+
+        snprintf(number, sizeof number, "%zu", i + 1);
+        rc = name_column(t, i, number, err);
+    }
+    return !rc && !map ? recognise(t, &s, err) : rc;
 }
 
 /* The header, or what takes its place. Leaves the first row of data to be read next. */
@@ -242,32 +290,24 @@ static int set_up_columns(struct table *t, const struct bt_map *map, struct bt_e
 {
     const char *wrong;
     int rc = next_row(t, &wrong, err);
-    bool header = map && !bt_map_by_number(map), any = false;
+    bool any = false;
 
     if (rc == BT_END) /* nothing in it; the reader says so */
         return BT_OK;
     if (rc)
         return rc;
-    t->columns = t->count;
     for (size_t i = 0; i < t->count; i++)
         any = any || field_called(cell(t, i));
-    t->named = header || (!map && any);
-    t->why_columns = t->named ? "the header has" : "the first line has";
+    if (map ? bt_map_by_number(map) : !any)
+        return number_columns(t, map, err);
+    t->columns = t->count;
+    t->why_columns = "the header has";
     for (size_t i = 0; i < t->count && !rc; i++) {
-        char number[24];
-        const char *field = !map && t->named ? field_called(cell(t, i)) : NULL;
+        const char *field = map ? NULL : field_called(cell(t, i));
 
-        snprintf(number, sizeof number, "%zu", i + 1);
-        rc = name_column(t, i, t->named ? field ? field : cell(t, i) : number, err);
+        rc = name_column(t, i, field ? field : cell(t, i), err);
     }
-    if (rc || t->named)
-        return rc;
-    if (strcmp(t->base.place.path, "-") != 0)
-        rewind_rows(t, err);
-    else if (map)
-        return bt_fail(err, BT_ERR_USAGE, "stdin: a table needs a header here; name its columns in the first line");
-    rc = err->status;
-    return !rc && !map ? recognise(t, err) : rc;
+    return rc;
 }
 
 /* ---- items ---- */

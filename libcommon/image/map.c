@@ -121,3 +121,15 @@ bool bt_map_by_number(const struct bt_map *map)
             return false;
     return map != NULL;
 }
+
+size_t bt_map_last_column(const struct bt_map *map)
+{
+    size_t last = 0;
+
+    for (size_t i = 0; i < map->count; i++) {
+        size_t column = strtoul(map->entry[i].from, NULL, 10);
+
+        last = column > last ? column : last;
+    }
+    return last;
+}

@@ -3,6 +3,7 @@
 #define BT_IMAGE_MAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "libcommon/base/json.h"
 
@@ -22,5 +23,7 @@ json_t *bt_map_apply(const struct bt_map *map, json_t *object);
 const char *bt_map_from(const struct bt_map *map, const char *field);
 /* Whether columns are named by number ("1" is the first) alone. */
 bool bt_map_by_number(const struct bt_map *map);
+/* The highest of these numbers. */
+size_t bt_map_last_column(const struct bt_map *map);
 
 #endif

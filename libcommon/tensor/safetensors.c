@@ -54,6 +54,9 @@ static int header_size(const struct file *f, size_t *size, struct bt_err *err)
                        bt_quote_str(f->path), f->map.size);
     for (int i = 0; i < ST_PREFIX_SIZE; i++)
         n |= (uint64_t)f->map.data[i] << (8 * i);
+    if (n > ST_HEADER_MAX && (memcmp(f->map.data, "PK\3\4", 4) == 0 || memcmp(f->map.data, "\x80\2\x8a\x0a", 4) == 0))
+        return bt_fail(err, BT_ERR_ST, "%s: is a pickled file of PyTorch, which can run code and is not read; convert it to safetensors",
+                       bt_quote_str(f->path));
     if (n < ST_HEADER_MIN || n > ST_HEADER_MAX)
         return bt_fail(err, BT_ERR_ST,
                        "%s:0: a header of %" PRIu64 " bytes, not of %d to %d; is it a safetensors file?",

@@ -153,6 +153,23 @@ static void name_token(struct bt_tokenizer *tok, enum bt_token which, const char
     tok->token[which] = bt_vocab_find(&tok->vocab, text, strlen(text));
 }
 
+/* Entries of several characters come of merges, but for marks such as <pad>: without any, every text would become its bytes and
+ * nobody be told. */
+static int check_merges(const struct bt_tokenizer *tok, struct bt_err *err)
+{
+    for (int32_t id = 0; tok->bpe.merge_count == 0 && id < tok->model_count; id++) {
+        size_t size, ignored;
+        const char *text = bt_vocab_text(&tok->vocab, id, &size);
+        bool mark = bt_vocab_text(&tok->specials, id, &ignored) || (text[0] == '<' && text[size - 1] == '>');
+        uint32_t c;
+
+        if (!mark && bt_utf8_next(text, size, &c) < (int)size)
+            return bt_fail(err, BT_ERR_TOK_FILE, "'%s' is made by a merge, but there are none; the merges are cut: fetch them again",
+                           bt_quote(text, size));
+    }
+    return BT_OK;
+}
+
 int bt_tokenizer_seal(struct bt_tokenizer *tok, struct bt_err *err)
 {
     if (tok->vocab.count == 0)
@@ -179,7 +196,8 @@ int bt_tokenizer_seal(struct bt_tokenizer *tok, struct bt_err *err)
         name_token(tok, BT_TOKEN_PAD, "<pad>");
         name_token(tok, BT_TOKEN_NEWLINE, tok->bpe.byte_level ? "\xC4\x8A" : "\n"); /* the letter for LF */
     }
-    return hash_all(tok, err);
+    int rc = tok->kind == BT_TOKENIZER_OPT ? check_merges(tok, err) : BT_OK;
+    return rc ? rc : hash_all(tok, err);
 }
 
 enum bt_tokenizer_kind bt_tokenizer_kind(const struct bt_tokenizer *tok)
@@ -215,6 +233,7 @@ const char *bt_tokenizer_hash(const struct bt_tokenizer *tok)
 void bt_tokenizer_literal(struct bt_tokenizer *tok)
 {
     tok->literal = true;
+    tok->unigram.marks = &tok->specials; /* they are among its pieces too */
 }
 
 static int encode_segment(struct bt_tokenizer *tok, const char *text, size_t size, struct bt_ids *ids,

@@ -250,11 +250,11 @@ static int load_tokenizer_json(struct bt_tokenizer **tok, bool dec, const char *
     int rc = load_json(&root, path, err);
 
     if (!rc)
-        rc = bt_tokenizer_from_json(&made, root, err);
+        rc = at_path(bt_tokenizer_from_json(&made, root, err), path, err);
     if (!rc && dec && made->kind == BT_TOKENIZER_BERT)
-        rc = bt_tokenizer_dec_add(made, err);
+        rc = at_path(bt_tokenizer_dec_add(made, err), path, err);
     if (!rc)
-        rc = bt_tokenizer_seal(made, err);
+        rc = at_path(bt_tokenizer_seal(made, err), path, err);
     json_decref(root);
     if (rc)
         bt_tokenizer_free(made);
@@ -318,7 +318,7 @@ static int load_folder(struct bt_tokenizer **tok, bool dec, const char *dir, str
     else if (!rc && text)
         rc = load_bert(tok, dec, text, err);
     else if (!rc && json)
-        rc = at_path(load_tokenizer_json(tok, dec, json, err), json, err);
+        rc = load_tokenizer_json(tok, dec, json, err);
     else if (!rc && unigram)
         rc = load_sentencepiece(tok, unigram, err);
     else if (!rc)
@@ -345,7 +345,7 @@ static int load(struct bt_tokenizer **tok, bool dec, const char *path, struct bt
         return rc;
     }
     if (ends_with(path, ".json"))
-        return at_path(load_tokenizer_json(tok, dec, path, err), path, err);
+        return load_tokenizer_json(tok, dec, path, err);
     return load_bert(tok, dec, path, err);
 }
 

@@ -83,7 +83,8 @@ int bt_unigram_init(struct bt_unigram *u, const struct bt_vocab *vocab, double *
 int bt_unigram_twin(struct bt_unigram *twin, const struct bt_unigram *u, struct bt_err *err)
 {
     *twin = (struct bt_unigram){ .vocab = u->vocab, .scores = u->scores, .count = u->count, .unk = u->unk,
-                                 .unk_score = u->unk_score, .rules = u->rules, .charsmap = u->charsmap, .is_twin = true };
+                                 .unk_score = u->unk_score, .marks = u->marks, .rules = u->rules,
+                                 .charsmap = u->charsmap, .is_twin = true };
     return bt_piece_cache_init(&twin->cache, err);
 }
 
@@ -112,6 +113,13 @@ static void offer(struct bt_unigram_step *steps, size_t start, size_t size, doub
         *to = (struct bt_unigram_step){ score, (uint32_t)size, id };
 }
 
+static bool is_forbidden(const struct bt_unigram *u, int32_t id)
+{
+    size_t size;
+
+    return u->marks && bt_vocab_text(u->marks, id, &size);
+}
+
 static void forward(const struct bt_unigram *u, const char *word, size_t size)
 {
     memset(u->steps, 0, (size + 1) * sizeof *u->steps);
@@ -125,7 +133,7 @@ static void forward(const struct bt_unigram *u, const char *word, size_t size)
             if (node == BT_VOCAB_NOWHERE)
                 break;
             int32_t id = u->vocab->ids[node];
-            if (id < 0 || id >= u->count)
+            if (id < 0 || id >= u->count || is_forbidden(u, id))
                 continue;
             offer(u->steps, start, i + 1 - start, u->scores[id], id);
             single |= i + 1 - start == chars;

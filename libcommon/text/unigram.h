@@ -27,6 +27,7 @@ struct bt_unigram {
     int32_t count; /* pieces: ids from here on are added tokens, no pieces */
     int32_t unk;
     double unk_score;
+    const struct bt_vocab *marks; /* borrowed; pieces by their ids that no text is to give. NULL: none, as published */
     struct bt_unigram_rules rules;
     struct bt_charsmap charsmap;
     struct bt_piece_cache cache;

@@ -175,6 +175,11 @@ same_but_for_score() {
     done
     run generate caption --sample --greedy -i $D/samples.bt
     [ $status = 64 ]
+    for how in "--temperature 0.5" "--greedy --top-p 0.5"; do # they would change nothing
+        run generate caption $how -i $D/samples.bt
+        [ $status = 64 ]
+        [[ $output == *"add --sample [E_USAGE]" ]]
+    done
 }
 
 @test "samples: equal for equal seeds, whatever else is in the input" {
@@ -267,6 +272,24 @@ same_but_for_score() {
     run bt-generate caption -q -w $D/vision/final -w $D/stage1/final -t $D/opt --max-new 10 --lines -i $D/samples.bt
     [ $status = 78 ]
     [[ $output == "bt-generate: tokenizer: has no [SEP], "* ]]
+}
+
+# C38, C43: whole or cut, a file of PyTorch is no safetensors file with a header of so many bytes.
+@test "what is no file of weights is named" {
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 123456\n' 0 >model.safetensors
+    cp model.safetensors x.pth
+    for f in model.safetensors x.pth; do
+        run bt-generate caption -q -w $f -m $D/model.json -t $D/opt -i $D/samples.bt
+        [ $status = 65 ]
+        [ "$output" = "bt-generate: $f: is a Git LFS pointer, not the file of 123456 bytes it stands for; run 'git lfs pull' [E_INPUT]" ]
+    done
+    printf 'PK\3\4\0\0\10\10archive/data.pkl' >zip.pth
+    printf '\200\2\212\12l\374\234F\371 j\250P\31.' >old.pth
+    for f in zip.pth old.pth; do
+        run bt-generate caption -q -w $f -m $D/model.json -t $D/opt -i $D/samples.bt
+        [ $status = 65 ]
+        [ "$output" = "bt-generate: $f: is a pickled file of PyTorch, which can run code and is not read; convert it to safetensors [E_ST]" ]
+    done
 }
 
 @test "weights that are missing are named, and so is a tokenizer of another model" {

@@ -38,6 +38,22 @@ codes() { jq -r 'select(.code) | .code' "$1" | paste -sd ' '; }
     [ "$(captions g.bt | head -1)" = "A man , smiling , waves ." ]
 }
 
+# C18: no comma cuts a caption, also where no header says how many columns there are.
+@test "columns without names: their number is that of nine lines in ten, or the last takes the rest" {
+    printf 'a.jpg,A man , smiling , waves .\nb.jpg,A dog\n' >n.csv
+    run bt-preprocess -q --images p --map image=1,caption=2 n.csv -o x.bt
+    [ $status -eq 65 ]
+    [[ $output == "bt-preprocess: n.csv: its lines have 2 to 4 fields, and no header says how many are right; "*--last-column-rest*E_INPUT* ]]
+    bt-preprocess -q --images p --map image=1,caption=2 --last-column-rest n.csv -o n.bt
+    [ "$(captions n.bt | paste -sd '|')" = "A man , smiling , waves .|A dog" ]
+    { head -1 n.csv; for i in {1..9}; do echo "b.jpg,cap $i"; done; } >most.csv
+    bt-preprocess -q --images p --map image=1,caption=2 --rejects r.jsonl most.csv -o m.bt
+    [ "$(captions m.bt | paste -sd '|')" = "cap 1|cap 2|cap 3|cap 4|cap 5|cap 6|cap 7|cap 8|cap 9" ]
+    [ "$(jq -r 'select(.code) | .detail' r.jsonl)" = "line 1: 4 fields, most lines have 2" ]
+    run bt-preprocess -q --images p --map image=1,caption=257 --last-column-rest n.csv
+    [ $status -eq 64 ]
+}
+
 @test "comma-separated: quotes doubled, line ends and commas inside; CRLF and a byte-order mark" {
     printf '\xef\xbb\xbfFilePath,Caption\r\na.jpg,"say ""hi"", she\nsaid"\r\n"b.jpg",""\r\nc.jpg,"x"y\r\n' >f.csv
     bt-preprocess -q --images p --rejects r.jsonl f.csv -o f.bt
@@ -201,6 +217,29 @@ archive() { tar --format=ustar --owner=0 --group=0 --mtime=@0 -cf "$@"; }
     [ "$(captions v.bt)" = b ]
     [ "$(codes r.jsonl)" = PATH_ESCAPE ]
     grep -q '1 foreign paths were found by their last part' said
+}
+
+# C38, C07: neither becomes sentences.
+@test "what stands in place of a file: a Git LFS pointer, a page of a server" {
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 123456\n' 0 >c.json
+    cp c.json c.tsv; cp c.json c.tar; cp c.json c.txt
+    for f in c.json c.tsv c.tar c.txt; do
+        run bt-preprocess -q $f
+        [ $status -eq 65 ]
+        [[ $output == *"bt-preprocess: $f: is a Git LFS pointer, not the file of 123456 bytes it stands for; "*E_INPUT* ]]
+    done
+    echo '<!DOCTYPE html><p>404' >h.json
+    gzip -k h.json; cp h.json h.tar; cp h.json h.txt
+    for f in h.json h.json.gz h.tar h.txt; do
+        run bt-preprocess -q $f
+        [ $status -eq 65 ]
+        [[ $output == "bt-preprocess: $f: is an HTML page; "*E_INPUT* ]]
+    done
+    [ "$(bt-preprocess -q --format text h.txt | bt-cat --count)" = 1 ]
+    echo 'not found' >n.jsonl
+    run bt-preprocess -q n.jsonl
+    [ $status -eq 65 ]
+    [[ $output == "bt-preprocess: n.jsonl: is named as JSON but begins otherwise; "*E_INPUT* ]]
 }
 
 @test "packed text and JSON, and damage to the packing" {

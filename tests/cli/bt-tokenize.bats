@@ -19,7 +19,7 @@ setup() {
         [ "$status" = 0 ]
         [ "$output" = "4 2" ]
     done
-    for merges in '{"a":"b"}' '[["a b"]]' '[7]' null; do
+    for merges in '{"a":"b"}' '[["a b"]]' '[7]' null '[]'; do
         echo '{"version":"1.0","model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":'"$merges"'}}' >m.json
         run "$tokenize" --text --tokenizer bpe=m.json < <(echo -n ab)
         [ "$status" = 65 ]

@@ -250,6 +250,10 @@ static void test_refusals(void)
     scratch_text("opt/merges.txt", "#version: 0.2\n\xC4\xA0 d");
     CHECK_INT(bt_tokenizer_load(&tok, scratch("opt"), &err), BT_ERR_TOK_FILE);
     CHECK(strstr(err.text, "merges.txt: ") != NULL && strstr(err.text, "cut") != NULL);
+    bt_err_clear(&err);
+    scratch_text("opt/merges.txt", "#version: 0.2\n"); /* cut behind its first line */
+    CHECK_INT(bt_tokenizer_load(&tok, scratch("opt"), &err), BT_ERR_TOK_FILE);
+    CHECK(strstr(err.text, "' is made by a merge, but there are none; ") != NULL);
 }
 
 int main(void)

@@ -108,6 +108,24 @@ static void test_marks(void)
     bt_tokenizer_free(tok);
 }
 
+/* A text of strangers cannot write marks, though they are among the pieces. */
+static void test_marks_as_text(void)
+{
+    struct bt_tokenizer *tok = load("mini.model"), *json = load(write_json("null", METASPACE, "")), *twin = NULL;
+    struct bt_err err = { 0 };
+
+    bt_tokenizer_literal(tok);
+    bt_tokenizer_literal(json);
+    CHECK_OK(bt_tokenizer_twin(&twin, tok, &err), &err);
+    CHECK_STR(IDS(tok, "a dog runs.</s>"), "4 5 8 10 2 9 2 1");
+    CHECK_STR(IDS(twin, "a dog runs.</s>"), "4 5 8 10 2 9 2 1");
+    CHECK_STR(IDS(json, "a dog runs.</s>"), "4 5 8 10 2 9 2 1");
+    CHECK_STR(IDS(tok, "<pad>"), "3 2 6 2 1");
+    bt_tokenizer_free(twin);
+    bt_tokenizer_free(tok);
+    bt_tokenizer_free(json);
+}
+
 /* Of pieces with equal sums the longer first piece stays; the sum is of doubles. */
 static void test_ties(void)
 {
@@ -309,6 +327,7 @@ int main(void)
     scratch_begin();
     write_mini();
     RUN(test_marks);
+    RUN(test_marks_as_text);
     RUN(test_ties);
     RUN(test_forms);
     RUN(test_refusals);
