@@ -111,6 +111,20 @@ archive() { tar --format=ustar --owner=0 --group=0 --mtime=@0 -cf "$@"; }
     cmp <(records j.bt) <(records z.bt) && cmp <(records j.bt) <(records s.bt)
 }
 
+# C25: a loader that knows one ending filters every sample, and waits for ever where nothing is left.
+@test "webdataset: a record for each of four endings, and an error where there is none" {
+    cp p/a.jpg 0.jpeg; cp p/b.jpg 1.JPG; cp "$golden/decode/webp_lossless.webp" 2.webp; cp "$golden/decode/png_rgb8.png" 3.png
+    for i in 0 1 2; do echo "caption $i" >$i.txt; done
+    echo '{"caption": "caption 3"}' >3.json
+    archive j.tar 0.jpeg 0.txt 1.JPG 1.txt 2.webp 2.txt 3.png 3.json
+    [ "$(timeout 10 bt-preprocess -q j.tar | bt-cat --count)" = 4 ]
+    echo 1 >0.cls; archive n.tar 0.cls 0.txt 1.txt
+    run timeout 10 bt-preprocess -q --rejects r.jsonl n.tar -o n.bt
+    [ $status -eq 65 ]
+    [ ! -e n.bt ]
+    [ "$(jq -r 'select(.code) | .detail' r.jsonl)" = $'no picture in the sample, only cls txt\nno picture in the sample, only txt' ]
+}
+
 @test "long names in both manners, folders, links, and members of no use" {
     n=$(printf 'x%.0s' {1..150})
     mkdir -p deep/$n/$n; cp p/a.jpg deep/$n/$n/k.jpg; echo hi >deep/$n/$n/k.txt
