@@ -68,7 +68,7 @@ int bt_input_detect(const char *path, enum bt_input *kind, struct bt_err *err)
         return bt_fail(err, BT_ERR_INPUT, "%s: empty file; nothing was written there", bt_input_name(path));
     if (got > 0) /* what cannot be looked into (a terminal, a socket) is taken for records */
         *kind = kind_of(bytes, (size_t)got);
-    return BT_OK;
+    return got > 0 ? bt_refuse_lfs_pointer(bt_input_name(path), bytes, (size_t)got, err) : BT_OK;
 }
 
 static int bad_id(const char *key, struct bt_err *err)

@@ -261,6 +261,9 @@ static int detect(struct bt_source *s, bool *end, struct bt_err *err)
         return start_zstd(s, err);
     if (is_skip)
         return skip_frame(s, err);
+    rc = bt_refuse_lfs_pointer(s->name, p, s->size - s->used, err);
+    if (rc)
+        return rc;
     return bt_fail(err, BT_ERR_BT_MAGIC,
                    "%s:%llu: not a bt stream (it goes on with byte 0x%02x); "
                    "JSON lines are read by 'bt-cat --from=json'",

@@ -216,3 +216,9 @@ setup() {
     run -64 "$cat" --from=json -o x.lmdb three.jsonl
     run -64 "$cat" --to=json --fields id three.bt
 }
+
+@test "a Git LFS pointer is named as one" {
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 123456\n' 0 >pointer.bt
+    run -65 "$cat" pointer.bt
+    [[ $output == "bt-cat: pointer.bt: is a Git LFS pointer, not the file of 123456 bytes"* ]]
+}

@@ -553,3 +553,9 @@ END
     run ! bash -c '"$0" caption --refs refs.json results.json >/dev/full' "$score"
     run ! bash -c '"$0" caption --refs refs.json results.json >&-' "$score"
 }
+
+@test "a Git LFS pointer is named as one" {
+    printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 123456\n' 0 >pointer.json
+    run -65 "$score" caption --refs pointer.json pointer.json
+    [[ $output == "bt-score: pointer.json: is a Git LFS pointer, not the file of 123456 bytes"* ]]
+}
