@@ -12,19 +12,20 @@
 #include "libcommon/image/annotations.h"
 #include "libcommon/image/pool.h"
 #include "libcommon/image/seen.h"
+#include "libcommon/image/survey.h"
 #include "libcommon/stream/stream.h"
 
 enum { MAX_CODES = 64, JUDGED_AFTER = 1000 };
 
 static struct bt_list inputs;
 static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto",
-                  *rejects, *keep_as = "pixels", *background, *map_text, *delimiter, *shard;
+                  *rejects, *keep_as = "pixels", *background, *map_text, *delimiter, *shard, *work_dir;
 static int64_t shard_i, shard_n = 1;
 static struct bt_map *map;
 static int64_t side, max_side, threads, per_shard = 10000, max_pixels = 100000000, decode_mem = 1024, decode_time = 10;
 static double max_rejects = 0.05;
 static bool text_only, allow_truncated, allow_corrupt, dry_run, force, break_lock, last_column_rest, nul, keep_going,
-            key_with_shard, dedup, exif_rotate, scale_grey16;
+            key_with_shard, dedup, exif_rotate, scale_grey16, no_sync;
 static uint8_t background_rgb[3];
 
 static const struct bt_option options[] = {
@@ -57,6 +58,8 @@ static const struct bt_option options[] = {
     BT_OPT_COUNT('j', "threads", &threads, "N",
                  "pictures checked at the same time, all processors if not given"),
     BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "inputs for each shard"),
+    BT_OPT_STRING(0, "work", &work_dir, "DIR", "make shards on this local disk, then copy them into the set"),
+    BT_OPT_FLAG(0, "no-sync", &no_sync, "do not wait for the disk; a shard that is interrupted is begun anew"),
     BT_OPT_COUNT(0, "max-pixels", &max_pixels, "N", "refuse pictures of more pixels"),
     BT_OPT_COUNT(0, "decode-mem", &decode_mem, "MIB", "memory for decoding one picture"),
     BT_OPT_COUNT(0, "decode-time", &decode_time, "S", "processor seconds for decoding one picture"),
@@ -468,6 +471,8 @@ static int open_writer(struct run *r, struct bt_err *err)
                                    .break_lock = break_lock,
                                    .provenance = true,
                                    .per_shard = (uint64_t)per_shard,
+                                   .work = work_dir,
+                                   .no_sync = no_sync,
                                    .share_i = (uint64_t)shard_i,
                                    .share_of = shard ? (uint64_t)shard_n : 0 };
     int rc = options_hash(hash, err);
@@ -525,77 +530,7 @@ static int finish(struct run *r, struct bt_err *err)
     return bt_writer_finish(r->writer, err);
 }
 
-/* ---- --dry-run ---- */
-
-struct tally {
-    char name[64];
-    uint64_t records, pictures, captions, missing, bytes;
-};
-
-static void count_item(struct tally *tallies, size_t *count, const struct bt_item *item, const char *last_image)
-{
-    const char *name = json_string_value(json_object_get(item->fields, "split"));
-    bool again = item->image && strcmp(item->image, last_image) == 0;
-    int64_t size = item->bytes ? (int64_t)item->byte_count : item->image && !again ? bt_root_size(item->root, item->image) : 0;
-    size_t i = 0;
-
-    if (item->reject.code)
-        name = "rejected";
-    else if (!name)
-        name = "all";
-    while (i < *count && strncmp(tallies[i].name, name, sizeof tallies->name - 1) != 0)
-        i++;
-    if (i == MAX_CODES)
-        return;
-    if (i == *count)
-        snprintf(tallies[(*count)++].name, sizeof tallies->name, "%s", name);
-    tallies[i].records++;
-    tallies[i].captions += json_array_size(json_object_get(item->fields, "captions"));
-    tallies[i].pictures += item->image && !again;
-    tallies[i].missing += size < 0;
-    tallies[i].bytes += size > 0 ? (uint64_t)size : 0;
-}
-
-/* What was understood of the first inputs. */
-static void show_item(const struct bt_item *item)
-{
-    char *fields = json_dumps(item->fields, JSON_COMPACT | JSON_PRESERVE_ORDER);
-
-    bt_note("%s: %s%s%s%s", item->id, item->image ? bt_quote_str(item->image) : "no picture",
-            item->image && !item->bytes && bt_root_size(item->root, item->image) < 0 ? " (missing)" : "",
-            item->reject.code ? ", rejected: " : " ", item->reject.code ? item->reject.detail : bt_quote_str(fields ? fields : ""));
-    free(fields);
-}
-
-static int count_only(struct bt_annotations *source, struct bt_err *err)
-{
-    struct tally tallies[MAX_CODES] = { 0 };
-    char *last = NULL;
-    size_t count = 0, shown = 0;
-    struct bt_item item;
-    int rc;
-
-    while ((rc = bt_annotations_next(source, &item, err)) == BT_OK) {
-        count_item(tallies, &count, &item, last ? last : "");
-        if (shown++ < 3)
-            show_item(&item);
-        free(last);
-        last = item.image;
-        item.image = NULL;
-        bt_item_clear(&item);
-    }
-    free(last);
-    if (rc != BT_END)
-        return rc;
-    printf("split\trecords\tpictures\tcaptions\tmissing\tbytes\n");
-    for (size_t i = 0; i < count; i++)
-        printf("%s\t%llu\t%llu\t%llu\t%llu\t%llu\n", tallies[i].name, (unsigned long long)tallies[i].records,
-               (unsigned long long)tallies[i].pictures, (unsigned long long)tallies[i].captions,
-               (unsigned long long)tallies[i].missing, (unsigned long long)tallies[i].bytes);
-    return BT_OK;
-}
-
-/* ---- */
+/* ---- options ---- */
 
 static bool parse_background(void)
 {
@@ -628,6 +563,8 @@ static int check_options(struct bt_err *err)
     if (shard && (sscanf(shard, "%5" SCNd64 "/%5" SCNd64 "%c", &shard_i, &shard_n, &behind) != 2 || shard_i < 0 || shard_n < 1 ||
                   shard_i >= shard_n))
         return bt_fail(err, BT_ERR_USAGE, "--shard=%s: write I/N, I from 0 to N - 1", bt_quote_str(shard));
+    if ((work_dir || no_sync) && !bt_path_is_shards(output))
+        return bt_fail(err, BT_ERR_USAGE, "--work and --no-sync are for sets of shards; name the output FILE.lmdb");
     if (sharing_set() && (dedup || force))
         return bt_fail(err, BT_ERR_USAGE, dedup ? "--dedup has to see all inputs, and those of a shared set are not all here; leave out --shard"
                                                 : "--force would remove what other shares have made; remove the set, then start them");
@@ -672,7 +609,7 @@ static int run(struct bt_err *err)
     if (!rc)
         rc = bt_annotations_open(&r.source, inputs.items, inputs.count, &how, err);
     if (!rc)
-        rc = dry_run ? count_only(r.source, err) : process(&r, err);
+        rc = dry_run ? bt_annotations_survey(r.source, err) : process(&r, err);
 
     while (r.count)
         drop_first(&r);

@@ -103,12 +103,14 @@ static bool reader_gone(void)
     return bt_stdout_broken() || (poll(&stdout_poll, 1, 0) == 1 && (stdout_poll.revents & POLLERR));
 }
 
+static int stdout_why = EIO; /* what failed a write before the last */
+
 /* Flushes and closes stdout: here shows what failed, wherever the write was. With `may_die`, a reader that
  * left ends the process. */
 static int close_stdout(bool may_die, struct bt_err *err)
 {
     bool failed = ferror(stdout) || bt_stdout_broken();
-    int why = EIO;
+    int why = stdout_why;
 
     if (fflush(stdout) != 0) {
         why = errno;
@@ -127,8 +129,8 @@ static int close_stdout(bool may_die, struct bt_err *err)
 
 static int print_buf(struct bt_buf *buf, int rc)
 {
-    if (!rc)
-        fwrite(buf->data, 1, buf->size, stdout);
+    if (!rc && fwrite(buf->data, 1, buf->size, stdout) != buf->size)
+        stdout_why = errno;
     bt_buf_free(buf);
     return rc;
 }

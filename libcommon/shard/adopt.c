@@ -129,7 +129,7 @@ static int adopt_part(struct bt_ingest *in, uint64_t number, struct bt_err *err)
     struct bt_part_options o = { .first_input = number * in->o.per_shard };
     struct bt_lock lock = { .fd = -1 };
     struct bt_part *part = NULL;
-    char *path = bt_ingest_part_path(in, number, err);
+    char *path = bt_ingest_part_path(in, number, &o.no_sync, err);
     int rc = path ? bt_ingest_lock_part(in, &lock, number, err) : BT_ERR_MEMORY;
 
     if (!rc)
@@ -146,6 +146,18 @@ static int adopt_part(struct bt_ingest *in, uint64_t number, struct bt_err *err)
     bt_part_close(part);
     bt_ingest_unlock_part(in, &lock, number);
     free(path);
+    return rc;
+}
+
+/* What was not synchronised with the disk may be anything. */
+static int throw_away(struct bt_ingest *in, uint64_t number, struct bt_err *err)
+{
+    struct bt_lock lock = { .fd = -1 };
+    int rc = bt_ingest_lock_part(in, &lock, number, err);
+
+    if (!rc)
+        bt_ingest_remove_part(in, number);
+    bt_ingest_unlock_part(in, &lock, number);
     return rc;
 }
 
@@ -189,6 +201,8 @@ int bt_ingest_look(struct bt_ingest *in, struct bt_err *err)
 {
     int rc = look_into(in, in->dir, ".mdb", adopt_shard, err);
 
+    if (!rc && !in->m.complete)
+        rc = look_into(in, in->parts, ".nosync", throw_away, err);
     if (!rc && !in->m.complete)
         rc = look_into(in, in->parts, ".part", adopt_part, err);
     find_place(in);

@@ -10,9 +10,8 @@
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
 #include "libcommon/base/log.h"
-#include "libcommon/stream/record_private.h"
 
-enum { PLAN_BYTES = 64 << 20, SHARES_NAMED = 8 };
+enum { SHARES_NAMED = 8 };
 
 static int no_memory(const char *place, struct bt_err *err)
 {
@@ -30,12 +29,24 @@ char *bt_ingest_shard_path(const struct bt_ingest *in, uint64_t number, struct b
     return path;
 }
 
-char *bt_ingest_part_path(const struct bt_ingest *in, uint64_t number, struct bt_err *err)
+static char *part_path(const struct bt_ingest *in, uint64_t number, const char *ending, struct bt_err *err)
 {
-    char *path = bt_format("%s/shard-%06llu.part", in->parts, (unsigned long long)number);
+    char *path = bt_format("%s/shard-%06llu%s", in->parts, (unsigned long long)number, ending);
 
     if (!path)
         no_memory(in->dir, err);
+    return path;
+}
+
+char *bt_ingest_part_path(const struct bt_ingest *in, uint64_t number, bool *no_sync, struct bt_err *err)
+{
+    char *path = part_path(in, number, ".part", err);
+
+    *no_sync = path && in->o.no_sync && !bt_path_exists(path);
+    if (*no_sync) {
+        free(path);
+        path = part_path(in, number, ".nosync", err);
+    }
     return path;
 }
 
@@ -148,81 +159,15 @@ static bool others_at_work(struct bt_ingest *in)
 
 void bt_ingest_remove_part(const struct bt_ingest *in, uint64_t number)
 {
-    struct bt_err ignored = { 0 }; /* a leftover does no harm */
-    char *path = bt_ingest_part_path(in, number, &ignored), *lock = path ? bt_format("%s-lock", path) : NULL;
+    static const char *const endings[] = { ".part", ".part-lock", ".nosync", ".nosync-lock" };
 
-    if (path && lock) {
-        unlink(path);
-        unlink(lock);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *path = part_path(in, number, endings[i], NULL);
+
+        if (path) /* a leftover does no harm */
+            unlink(path);
+        free(path);
     }
-    free(path);
-    free(lock);
-}
-
-/* ---- the plan ---- */
-
-/* BT_END when there is none. */
-static int load_plan(const struct bt_ingest *in, struct bt_record *plan, struct bt_err *err)
-{
-    char *path = bt_format("%s/plan", in->ingest), *data = NULL;
-    size_t size = 0;
-    int rc = path ? BT_OK : no_memory(in->dir, err);
-
-    if (!rc && !bt_path_exists(path))
-        rc = BT_END;
-    if (!rc)
-        rc = bt_file_read(path, PLAN_BYTES, &data, &size, err);
-    if (!rc && !bt_value_is_whole(data, size))
-        rc = bt_fail(err, BT_ERR_SHARD, "%s: does not match its checksum; remove the set and make it again", path);
-    if (!rc)
-        rc = bt_record_decode(plan, data + BT_VALUE_HEAD, size - BT_VALUE_HEAD, err);
-    free(data);
-    free(path);
-    return rc;
-}
-
-/* In the form of a shard's values. */
-static int save_plan(const struct bt_ingest *in, const struct bt_record *plan, struct bt_err *err)
-{
-    uint8_t head[BT_VALUE_HEAD] = { 0 };
-    struct bt_buf buf = { 0 };
-    char *path = bt_format("%s/plan", in->ingest);
-    int rc = path ? bt_buf_add(&buf, head, sizeof head, err) : no_memory(in->dir, err);
-
-    if (!rc)
-        rc = bt_record_encode(plan, &buf, err);
-    if (!rc) {
-        bt_value_head((uint8_t *)buf.data, BT_FORMAT_MSGPACK, buf.data + BT_VALUE_HEAD, buf.size - BT_VALUE_HEAD);
-        rc = bt_file_write(path, buf.data, buf.size, true, err);
-    }
-    bt_buf_free(&buf);
-    free(path);
-    return rc;
-}
-
-int bt_ingest_compare(const struct bt_ingest *in, const struct bt_record *earlier, const struct bt_record *header,
-                      struct bt_err *err)
-{
-    static const char *const keys[] = { "schema", "must", "per_shard", "prov", "more_inputs" };
-    struct bt_value old = bt_record_get(earlier, "prov"), new = bt_record_get(header, "prov");
-
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        struct bt_value a = bt_record_get(earlier, keys[i]), b = bt_record_get(header, keys[i]);
-
-        if (bt_value_same(a, b))
-            continue;
-        if (i >= 3 && bt_value_same(bt_value_member(old, "options"), bt_value_member(new, "options")) &&
-            (i == 4 || !bt_value_same(bt_value_member(old, "inputs"), bt_value_member(new, "inputs"))))
-            return bt_fail(err, BT_ERR_INPUT_CHANGED,
-                           "%s: was begun from other inputs; give those, or remove the directory and "
-                           "begin anew",
-                           in->dir);
-        return bt_fail(err, BT_ERR_EXISTS, "%s: holds a set made by another command ('%s' differs); %s",
-                       in->dir, keys[i],
-                       in->m.complete ? "name another output, or use --force to replace it"
-                                      : "give the same options to go on with it, or remove the directory");
-    }
-    return BT_OK;
 }
 
 /* ---- the manifest ---- */
@@ -340,23 +285,43 @@ static int name_places(struct bt_ingest *in, const char *dir, struct bt_err *err
 {
     in->dir = bt_format("%s", dir);
     in->ingest = bt_format("%s/.ingest", dir);
-    in->parts = bt_format("%s/.ingest", dir);
     in->last_id = bt_format("%s", "");
-    return in->dir && in->ingest && in->parts && in->last_id ? BT_OK : no_memory(dir, err);
+    return in->dir && in->ingest && in->last_id ? BT_OK : no_memory(dir, err);
 }
 
-/* The locks, and what all writers of the set have agreed on. */
+/* Below the directory for work each set has a place of its own. */
+static int find_parts(struct bt_ingest *in, struct bt_err *err)
+{
+    char *real = in->o.work ? realpath(in->dir, NULL) : NULL;
+    const char *slash = real ? strrchr(real, '/') : NULL;
+
+    if (!in->o.work)
+        in->parts = bt_format("%s", in->ingest);
+    else if (slash)
+        in->parts = bt_format("%s/%s.%016llx", in->o.work, slash + 1,
+                              (unsigned long long)bt_xxh64(real, strlen(real)));
+    free(real);
+    return in->parts ? BT_OK : no_memory(in->dir, err);
+}
+
+/* The locks, and the manifest. That of the share may be lost until the other one is held. */
 static int enter(struct bt_ingest *in, struct bt_err *err)
 {
     char name[40];
-    int rc = take_common(in, err);
 
     snprintf(name, sizeof name, "lock-%llu", (unsigned long long)in->o.share_i);
+    char *path = bt_format("%s/%s", in->ingest, name);
+    int rc = path ? take_lock(in, &in->share, name, false, err) : no_memory(in->dir, err);
     if (!rc)
+        rc = take_common(in, err);
+    if (!rc && bt_lock_is_lost(&in->share, path)) {
+        bt_lock_release(&in->share);
         rc = take_lock(in, &in->share, name, false, err);
+    }
     if (!rc)
         rc = load_manifest(in, err);
     bt_lock_release(&in->common);
+    free(path);
     return rc;
 }
 
@@ -385,6 +350,8 @@ int bt_ingest_open(struct bt_ingest *in, const char *dir, const struct bt_shard_
     int rc = name_places(in, dir, err);
     if (!rc)
         rc = check_directory(dir, err);
+    if (!rc)
+        rc = find_parts(in, err);
     if (!rc)
         rc = enter(in, err);
     if (rc || (in->m.complete && in->o.force)) /* which is replaced */
@@ -423,23 +390,6 @@ static int remove_set(struct bt_ingest *in, struct bt_err *err)
     return rc;
 }
 
-static int agree(struct bt_ingest *in, const struct bt_record *header, bool replace, struct bt_err *err)
-{
-    struct bt_record *plan = bt_record_new();
-    int rc = plan ? BT_OK : no_memory(in->dir, err);
-
-    if (!rc && !replace)
-        rc = load_plan(in, plan, err);
-    if (!rc && !replace)
-        rc = bt_ingest_compare(in, plan, header, err);
-    else if ((!rc || rc == BT_END) && !in->m.complete)
-        rc = save_plan(in, header, err);
-    else if (rc == BT_END)
-        rc = BT_OK;
-    bt_record_free(plan);
-    return rc;
-}
-
 int bt_ingest_begin(struct bt_ingest *in, const struct bt_record *header, bool replace, struct bt_err *err)
 {
     int rc = take_common(in, err);
@@ -451,7 +401,7 @@ int bt_ingest_begin(struct bt_ingest *in, const struct bt_record *header, bool r
     if (!rc && in->header)
         rc = bt_ingest_compare(in, in->header, header, err);
     if (!rc)
-        rc = agree(in, header, replace, err);
+        rc = bt_ingest_agree(in, header, replace, err);
     if (!rc && !in->header)
         in->header = bt_record_new();
     if (!rc)
@@ -463,30 +413,6 @@ int bt_ingest_begin(struct bt_ingest *in, const struct bt_record *header, bool r
 }
 
 /* ---- the end ---- */
-
-/* The first writer that has met all inputs says how many there are. */
-static int agree_on_total(struct bt_ingest *in, uint64_t total, struct bt_err *err)
-{
-    struct bt_record *plan = bt_record_new();
-    int rc = plan ? load_plan(in, plan, err) : no_memory(in->dir, err);
-
-    if (!rc) {
-        struct bt_value known = bt_record_get(plan, "total");
-
-        if (known.kind != BT_INT) {
-            rc = bt_record_set_int(plan, "total", (int64_t)total, err);
-            if (!rc)
-                rc = save_plan(in, plan, err);
-        } else if ((uint64_t)known.integer != total) {
-            rc = bt_fail(err, BT_ERR_INPUT_CHANGED,
-                         "%s: %llu inputs, but another of its writers has met %llu; give all of them the same, or "
-                         "remove the directory and begin anew",
-                         in->dir, (unsigned long long)total, (unsigned long long)known.integer);
-        }
-    }
-    bt_record_free(plan);
-    return rc == BT_END ? BT_OK : rc;
-}
 
 /* Who has to run before the set is whole: the first few. */
 static void tell_missing(const struct bt_ingest *in, uint64_t shard_count)
@@ -532,7 +458,7 @@ int bt_ingest_join(struct bt_ingest *in, uint64_t total, bool *whole, struct bt_
     if (!rc)
         rc = load_manifest(in, err);
     if (!rc && !in->m.complete)
-        rc = agree_on_total(in, total, err);
+        rc = bt_ingest_agree_on_total(in, total, err);
     if (!rc && !has_all(in, shard_count))
         rc = adopt_others(in, shard_count, err);
     if (rc)
@@ -563,6 +489,8 @@ void bt_ingest_close(struct bt_ingest *in, bool over)
 {
     if (over && in->share.fd >= 0)
         leave(in);
+    if (in->o.work && in->parts)
+        rmdir(in->parts); /* if it is empty */
     bt_lock_release(&in->share);
     bt_lock_release(&in->common);
     bt_record_free(in->header);

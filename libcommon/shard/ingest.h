@@ -15,7 +15,7 @@ struct bt_ingest_shard {
 };
 
 struct bt_ingest {
-    char *dir, *ingest, *parts; /* parts: where shards are made, `ingest` or a directory of their own */
+    char *dir, *ingest, *parts; /* parts: where shards are made, `ingest` or below the directory for work */
     struct bt_shard_writer_options o;
     struct bt_lock share;  /* held by the one writer of this share */
     struct bt_lock common; /* held while plan and manifest are changed */
@@ -34,16 +34,14 @@ int bt_ingest_open(struct bt_ingest *in, const char *dir, const struct bt_shard_
 /* Compares the header of this run with that of the set, writes the plan, and tells the manifest of shards that it does
  * not know. replace: what is there is a complete set that is given up. */
 int bt_ingest_begin(struct bt_ingest *in, const struct bt_record *header, bool replace, struct bt_err *err);
-/* E_EXISTS, or E_INPUT_CHANGED, unless both are of one command. */
-int bt_ingest_compare(const struct bt_ingest *in, const struct bt_record *earlier, const struct bt_record *header,
-                      struct bt_err *err);
 /* NULL when shard `number` is neither finished nor begun. */
 struct bt_ingest_shard *bt_ingest_find(const struct bt_ingest *in, uint64_t number);
 /* The number of a file "shard-NNNNNN<ending>". */
 bool bt_ingest_is_numbered(const char *name, const char *ending, uint64_t *number);
 /* For the caller to free; NULL with E_MEMORY. */
 char *bt_ingest_shard_path(const struct bt_ingest *in, uint64_t number, struct bt_err *err);
-char *bt_ingest_part_path(const struct bt_ingest *in, uint64_t number, struct bt_err *err);
+/* *no_sync: it is to be written without waiting for the disk. One that was begun otherwise is gone on with as it was. */
+char *bt_ingest_part_path(const struct bt_ingest *in, uint64_t number, bool *no_sync, struct bt_err *err);
 /* One writer for each part, also where the processes that share the set disagree on their number. */
 int bt_ingest_lock_part(struct bt_ingest *in, struct bt_lock *lock, uint64_t number, struct bt_err *err);
 /* Releases it, and removes its file: a lock that is not taken any more. */
@@ -58,6 +56,16 @@ int bt_ingest_join(struct bt_ingest *in, uint64_t total, bool *whole, struct bt_
 int bt_ingest_complete(struct bt_ingest *in, bool complete, uint64_t repeated, struct bt_err *err);
 /* over: nothing is left to do, and the last writer to leave removes what they have shared. */
 void bt_ingest_close(struct bt_ingest *in, bool over);
+
+/* ---- plan.c; under the common lock ---- */
+
+/* E_EXISTS, or E_INPUT_CHANGED, unless both are of one command. */
+int bt_ingest_compare(const struct bt_ingest *in, const struct bt_record *earlier, const struct bt_record *header,
+                      struct bt_err *err);
+/* The same with the plan, which is written when there is none, or under `replace`. */
+int bt_ingest_agree(struct bt_ingest *in, const struct bt_record *header, bool replace, struct bt_err *err);
+/* The first writer that has met all inputs says how many there are. */
+int bt_ingest_agree_on_total(struct bt_ingest *in, uint64_t total, struct bt_err *err);
 
 /* ---- adopt.c ---- */
 

@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/base/log.h"
 #include "libcommon/base/tool.h"
+
+/* A lock of the system goes with its holder, a file in its stead may be all that is left of one. */
+enum { TELL_S = 10, WAIT_S = 600 };
 
 static int is_locked(int fd, const char *what, struct bt_err *err)
 {
@@ -111,15 +115,31 @@ int bt_lock_take(struct bt_lock *lock, const char *path, const char *what, bool 
     return rc;
 }
 
+bool bt_lock_is_lost(const struct bt_lock *lock, const char *path)
+{
+    return lock->held ? !bt_path_exists(lock->held) : !has_name(lock->fd, path);
+}
+
 int bt_lock_wait(struct bt_lock *lock, const char *path, const char *what, bool break_lock, struct bt_err *err)
 {
     const struct timespec moment = { .tv_nsec = 20000000 };
+    char *held = bt_format("%s.held", path);
+    double begun = bt_now_s();
+    bool told = false;
     int rc;
 
     while ((rc = bt_lock_take(lock, path, what, break_lock, err)) == BT_ERR_LOCKED && !bt_stop_requested()) {
+        double waited = bt_now_s() - begun;
+
+        if (waited > WAIT_S && (!held || bt_path_exists(held)))
+            break;
+        if (waited > TELL_S && !told)
+            bt_note("%s", err->text);
+        told = waited > TELL_S;
         bt_err_clear(err);
         nanosleep(&moment, NULL);
     }
+    free(held);
     return rc;
 }
 

@@ -16,7 +16,10 @@ struct bt_lock {
  * takes it from its holder, who is believed to be gone. */
 int bt_lock_take(struct bt_lock *lock, const char *path, const char *what, bool break_lock,
                  struct bt_err *err);
-/* The same for what is held for moments only: waits until it is free, or the user asks to stop (E_LOCKED). */
+/* Whether its file was removed, as by the last writer of a set, so that another could take it too. */
+bool bt_lock_is_lost(const struct bt_lock *lock, const char *path);
+/* The same as take for what is held for moments: waits until it is free. E_LOCKED when the user asks to stop, or when a file
+ * has stood for the lock for ten minutes. */
 int bt_lock_wait(struct bt_lock *lock, const char *path, const char *what, bool break_lock,
                  struct bt_err *err);
 void bt_lock_release(struct bt_lock *lock); /* accepts one that is not held */

@@ -98,6 +98,8 @@ int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_o
                  : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", path);
     if (!rc)
         rc = bt_shard_env_write(&p->e, path, p->map, err);
+    if (!rc && options->no_sync)
+        mdb_env_set_flags(p->e.env, MDB_NOSYNC, 1);
     if (!rc) {
         rc = bt_shard_get_record(&p->e, BT_KEY_HEADER, BT_NAME_KEY, p->header, err);
         p->has_header = !rc;
@@ -339,19 +341,19 @@ static int put_batch(struct bt_part *p, MDB_txn *txn)
     return status;
 }
 
-/* liblmdb reports a short write, which is what a full disk looks like, as EIO. */
-static int commit_failed(const struct bt_part *p, int status, struct bt_err *err)
+/* liblmdb reports a short write, which is what a full disk looks like, as EIO. `file` lies on that disk. */
+static int write_failed(const struct bt_part *p, int status, const char *file, const char *place, struct bt_err *err)
 {
     struct statvfs fs;
 
-    if ((status != ENOSPC && status != EDQUOT && status != EIO) || statvfs(p->e.path, &fs) != 0)
+    if ((status != ENOSPC && status != EDQUOT && status != EIO) || statvfs(file, &fs) != 0)
         return bt_shard_fail(&p->e, status, err);
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     return bt_fail(
         err, status == EIO && free_bytes > 2 * BATCH_BYTES ? BT_ERR_IO : BT_ERR_NOSPACE,
         "%s: %s (%llu MiB free, the next batch needs %llu); free space and run the same command, %llu "
         "records are safe",
-        p->e.path, strerror(status), (unsigned long long)(free_bytes >> 20),
+        place, strerror(status), (unsigned long long)(free_bytes >> 20),
         (unsigned long long)(p->done.bytes >> 20) + 1, (unsigned long long)(p->safe_before + p->committed));
 }
 
@@ -373,7 +375,7 @@ static int transact(struct bt_part *p, const char name[BT_NAME_KEY + 1], const s
         else
             mdb_txn_abort(txn);
         if (status != MDB_MAP_FULL)
-            return status ? commit_failed(p, status, err) : BT_OK;
+            return status ? write_failed(p, status, p->e.path, p->e.path, err) : BT_OK;
         if (p->map >= p->max_bytes)
             return bt_fail(
                 err, BT_ERR_LMDB_FULL,
@@ -488,14 +490,14 @@ int bt_part_finish(struct bt_part *p, const char *final_path, struct bt_shard_in
     if (rc)
         return rc;
     out.read_only = true;
-    int status = mdb_env_copyfd2(p->e.env, out.fd, MDB_CP_COMPACT);
+    temp = bt_format("%.*s%s", (int)(out.name - out.path), out.path, out.temp_name);
+    if (!temp)
+        rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
+    int status = rc ? 0 : mdb_env_copyfd2(p->e.env, out.fd, MDB_CP_COMPACT);
     if (status)
-        rc = commit_failed(p, status, err);
-    if (!rc) {
-        temp = bt_format("%.*s%s", (int)(out.name - out.path), out.path, out.temp_name);
-        rc = temp ? bt_shard_describe(temp, info, err)
-                  : bt_fail(err, BT_ERR_MEMORY, "%s: out of memory", final_path);
-    }
+        rc = write_failed(p, status, temp, final_path, err);
+    if (!rc)
+        rc = bt_shard_describe(temp, info, err);
     if (!rc) {
         snprintf(info->file, sizeof info->file, "%s", out.name);
         rc = bt_outfile_finish(&out, err);

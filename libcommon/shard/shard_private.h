@@ -116,7 +116,7 @@ struct bt_part_options {
     uint64_t first_input;
     uint64_t safe;                 /* records in finished shards, for messages */
     uint64_t map_bytes, max_bytes; /* as in shard_write.h */
-    bool no_sync;
+    bool no_sync; /* nothing is on the disk before it is finished: no part to go on with after a stop */
 };
 int bt_part_open(struct bt_part **part, const char *path, const struct bt_part_options *options,
                  struct bt_err *err);

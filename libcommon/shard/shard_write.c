@@ -155,14 +155,30 @@ static int meanwhile(const struct bt_shard_writer *w, struct bt_err *err)
                    w->in.dir, (unsigned long long)w->number);
 }
 
-static int open_part(struct bt_shard_writer *w, const char *path, struct bt_err *err)
+/* Where it lies may be removed by another process that has no more to do there; then it is made again. */
+static int open_file(struct bt_shard_writer *w, const char *path, const struct bt_part_options *o, struct bt_err *err)
+{
+    for (;;) {
+        int rc = bt_make_dirs(w->in.parts, err);
+
+        if (rc)
+            return rc;
+        rc = bt_part_open(&w->part, path, o, err);
+        if (!rc || bt_path_exists(w->in.parts))
+            return rc;
+        bt_err_clear(err);
+    }
+}
+
+static int open_part(struct bt_shard_writer *w, const char *path, bool no_sync, struct bt_err *err)
 {
     const struct bt_ingest_shard *known = bt_ingest_find(&w->in, w->number);
     struct bt_part_options o = { .first_input = w->number * w->in.o.per_shard,
                                  .safe = totals(w).n,
                                  .map_bytes = w->in.o.map_bytes,
-                                 .max_bytes = w->in.o.max_bytes };
-    int rc = bt_part_open(&w->part, path, &o, err);
+                                 .max_bytes = w->in.o.max_bytes,
+                                 .no_sync = no_sync };
+    int rc = open_file(w, path, &o, err);
 
     if (rc)
         return rc;
@@ -180,12 +196,14 @@ static int ensure_part(struct bt_shard_writer *w, struct bt_err *err)
         return BT_OK;
     while ((shard = bt_ingest_find(&w->in, w->number)) && shard->finished)
         w->number += w->in.o.share_of;
-    char *path = bt_ingest_part_path(&w->in, w->number, err), *final = bt_ingest_shard_path(&w->in, w->number, err);
+    bool no_sync;
+    char *path = bt_ingest_part_path(&w->in, w->number, &no_sync, err);
+    char *final = bt_ingest_shard_path(&w->in, w->number, err);
     int rc = path && final ? bt_ingest_lock_part(&w->in, &w->part_lock, w->number, err) : BT_ERR_MEMORY;
     if (!rc && bt_path_exists(final))
         rc = meanwhile(w, err);
     if (!rc)
-        rc = open_part(w, path, err);
+        rc = open_part(w, path, no_sync, err);
     if (rc)
         drop_part(w);
     free(path);

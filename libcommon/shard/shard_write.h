@@ -16,6 +16,8 @@ struct bt_shard_writer_options {
     uint64_t share_i, share_of; /* of the shards k those with k = share_i modulo share_of; share_of 0: all */
     uint64_t max_bytes; /* of one shard; 0: 64 GiB */
     uint64_t map_bytes; /* the first size of the map, for tests; 0: 1 GiB */
+    const char *work;   /* shards are made below this directory (a local disk); NULL: in the set */
+    bool no_sync;       /* what is not finished is lost when it is stopped, and quicker */
     bool force;         /* what is there may be replaced by begin */
     bool break_lock;    /* another writer is believed to be gone */
 };

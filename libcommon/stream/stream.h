@@ -80,8 +80,10 @@ struct bt_writer_options {
     const char *options_hash;     /* hex, for prov; may be NULL */
     bool force;
     bool provenance;        /* write prov */
-    uint64_t per_shard;     /* inputs; 0: 10000; shards only, as are the next two */
+    uint64_t per_shard;     /* inputs; 0: 10000; shards only, as are the next four */
     uint64_t max_shard;     /* bytes; 0: 64 GiB */
+    const char *work;       /* a directory on a local disk in which shards are made; NULL: in the set */
+    bool no_sync;           /* do not wait for the disk before a shard is finished: one that is stopped is begun anew */
     bool break_lock;        /* another writer of the set is believed to be gone */
     uint64_t share_i, share_of; /* part share_i of a job that share_of processes share; share_of 0: the whole job */
 };

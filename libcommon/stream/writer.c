@@ -69,7 +69,7 @@ static int open_output(struct bt_writer *w, const struct bt_writer_options *o, s
         return bt_frames_out_open(&w->frames, w->path, o->force, err);
     struct bt_shard_writer_options shards = {
         .per_shard = w->per_shard, .share_i = o->share_i, .share_of = o->share_of, .max_bytes = o->max_shard,
-        .force = o->force, .break_lock = o->break_lock
+        .work = o->work, .no_sync = o->no_sync, .force = o->force, .break_lock = o->break_lock
     };
     int rc = bt_shard_writer_open(&w->shards, w->path, &shards, err);
     if (!rc) {

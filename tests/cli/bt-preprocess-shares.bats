@@ -224,3 +224,57 @@ together() {
     BT_FAULT=fcntl:1:ENOLCK LD_PRELOAD=$faults together 3 s.lmdb
     diff <(result one.lmdb) <(result s.lmdb)
 }
+
+# ---- where and how shards are made ----
+
+contents() { jq -c '[.complete, .shards[].content]' "$1/bt-dataset.json"; }
+
+# A run of two shards, killed once it has committed 1000 inputs of the second.
+killed_midway() {
+    mkfifo pipe
+    "$@" - <pipe & local pid=$!
+    exec 7>pipe
+    seq 2600 | sed 's/.*/{"id":"&","caption":"c &"}/' >&7
+    for ((i = 0; i < 200; i++)); do
+        ls s.lmdb/shard-000000.mdb && [ "$(stat -c %s work/*/shard-000001.* s.lmdb/.ingest/shard-000001.{part,nosync} | sort -n | tail -1)" -gt 100000 ] && break
+        sleep 0.05
+    done >/dev/null 2>&1
+    kill -9 $pid
+    exec 7>&-
+    { wait $pid || true; } 2>/dev/null
+    rm pipe
+    seq 3000 | sed 's/.*/{"id":"&","caption":"c &"}/' >s.jsonl
+}
+
+@test "--work makes shards elsewhere, goes on with them there, and leaves nothing" {
+    work="bt-preprocess -t -F jsonl --per-shard 1500"
+    killed_midway $work --work work -o s.lmdb 2>/dev/null
+    [ -e work/s.lmdb.*/shard-000001.part ] && [ ! -e s.lmdb/.ingest/shard-000001.part ]
+    cp -r s.lmdb other.lmdb                                     # a machine that has another disk
+    $work --work work -o s.lmdb - <s.jsonl 2>said
+    grep -q '2,500 of them were safe' said
+    [ -z "$(ls work)" ]
+    $work -q -o one.lmdb s.jsonl
+    [ "$(contents s.lmdb)" = "$(contents one.lmdb)" ]
+    $work --work disk2 -o other.lmdb - <s.jsonl 2>said
+    grep -q '1,500 of them were safe' said
+    [ "$(contents other.lmdb)" = "$(contents one.lmdb)" ]
+    run -64 --separate-stderr $work --work work -o s.bt s.jsonl
+    [[ "$stderr" == *"--work and --no-sync are for sets"*"[E_USAGE]" ]]
+}
+
+@test "--no-sync: what was not finished is thrown away, what was is kept" {
+    work="bt-preprocess -t -F jsonl --per-shard 1500"
+    killed_midway $work --no-sync -o s.lmdb 2>/dev/null
+    [ -e s.lmdb/.ingest/shard-000001.nosync ]
+    $work -o s.lmdb - <s.jsonl 2>said
+    grep -q '1,500 of them were safe' said
+    [ ! -e s.lmdb/.ingest ]
+    $work -q --no-sync -o one.lmdb s.jsonl
+    [ "$(contents s.lmdb)" = "$(contents one.lmdb)" ]
+    rm -rf s.lmdb
+    killed_midway $work -o s.lmdb 2>/dev/null                   # what was begun with the disk goes on with it
+    $work --no-sync -o s.lmdb - <s.jsonl 2>said
+    grep -q '2,500 of them were safe' said
+    [ "$(contents s.lmdb)" = "$(contents one.lmdb)" ]
+}
