@@ -5,6 +5,7 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/hash.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/mem.h"
 #include "libcommon/base/tool.h"
@@ -15,8 +16,8 @@
 
 static const char *output = "-", *to = "bt", *from = "bt", *bin = "base64", *prov = "yes",
                   *fields, *field, *expect_sha256, *schema_name, *stage;
-static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER, per_shard, max_shard, max_line;
-static bool count_only, check_only, raw, repair, break_lock, force;
+static int64_t head = NO_NUMBER, record = NO_NUMBER, expect = NO_NUMBER;
+static bool count_only, check_only, raw, repair, force;
 static struct bt_list inputs;
 
 static const struct bt_option options[] = {
@@ -38,12 +39,10 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "schema", &schema_name, "NAME/MAJOR",
                   "kind of records with --from=json, if not bt.sample/1, or --repair, when no begin tells"),
     BT_OPT_FLAG(0, "repair", &repair, "keep the records that damage has left, as a partial stream or set"),
-    BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "records per shard of a set; 10000 if not given"),
-    BT_OPT_COUNT(0, "max-shard", &max_shard, "BYTES", "largest shard to write; 64G if not given"),
-    BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
+    BT_OPT_WRITING,
     BT_OPT_STRING(0, "stage", &stage, "DIR", "read shards from a checked copy there, made if need be"),
     BT_OPT_READING,
-    BT_OPT_COUNT(0, "max-line", &max_line, "BYTES", "with --from=json: longest line; 64M if not given"),
+    BT_OPT_LINES,
     BT_OPT_CHOICE(0, "prov", &prov, "yes|none", "write where the records come from, or not"),
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&inputs, "FILE", "streams, or sets of shards; standard input if none"),
@@ -268,7 +267,7 @@ static int import_json(struct bt_err *err)
 {
     struct bt_twin_import job = {
         inputs.items[0], output, schema_name ? schema_name : "bt.sample/1", force, expect == NO_NUMBER ? UINT64_MAX : (uint64_t)expect,
-        expect_sha256, (uint64_t)max_line
+        expect_sha256
     };
     size_t n = strlen(output);
 
@@ -325,10 +324,7 @@ static int open_writer(struct bt_writer **w, const struct bt_reader *reader, str
     struct bt_writer_options o = { .schema = &schema,
                                    .from = reader,
                                    .force = force,
-                                   .provenance = strcmp(prov, "none") != 0,
-                                   .per_shard = (uint64_t)per_shard,
-                                   .max_shard = (uint64_t)max_shard,
-                                   .break_lock = break_lock };
+                                   .provenance = strcmp(prov, "none") != 0 };
 
     snprintf(name, sizeof name, "%s", bt_reader_schema(reader));
     char *slash = strrchr(name, '/');

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "libcommon/base/hash.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/tool.h"
 #include "libcommon/image/annotations.h"
@@ -19,13 +20,13 @@ enum { MAX_CODES = 64, JUDGED_AFTER = 1000 };
 
 static struct bt_list inputs;
 static const char *output = "-", *format = "auto", *images, *answers, *split, *map_prefix, *group = "auto",
-                  *rejects, *keep_as = "pixels", *background, *map_text, *delimiter, *shard, *work_dir;
+                  *rejects, *keep_as = "pixels", *background, *map_text, *delimiter, *shard;
 static int64_t shard_i, shard_n = 1;
 static struct bt_map *map;
-static int64_t side, max_side, threads, per_shard = 10000, max_pixels = 100000000, decode_mem = 1024, decode_time = 10;
+static int64_t side, max_side, threads, max_pixels = 100000000, decode_mem = 1024, decode_time = 10;
 static double max_rejects = 0.05;
-static bool text_only, allow_truncated, allow_corrupt, dry_run, force, break_lock, last_column_rest, nul, keep_going,
-            key_with_shard, dedup, exif_rotate, scale_grey16, no_sync;
+static bool text_only, allow_truncated, allow_corrupt, dry_run, force, last_column_rest, nul, keep_going,
+            key_with_shard, dedup, exif_rotate, scale_grey16;
 static uint8_t background_rgb[3];
 
 static const struct bt_option options[] = {
@@ -57,16 +58,14 @@ static const struct bt_option options[] = {
                   "stop above this share of inputs, once 1000 were read; 0, or 1 and more: above this count"),
     BT_OPT_COUNT('j', "threads", &threads, "N",
                  "pictures checked at the same time, all processors if not given"),
-    BT_OPT_COUNT(0, "per-shard", &per_shard, "N", "inputs for each shard"),
-    BT_OPT_STRING(0, "work", &work_dir, "DIR", "make shards on this local disk, then copy them into the set"),
-    BT_OPT_FLAG(0, "no-sync", &no_sync, "do not wait for the disk; a shard that is interrupted is begun anew"),
+    BT_OPT_WRITING,
     BT_OPT_COUNT(0, "max-pixels", &max_pixels, "N", "refuse pictures of more pixels"),
     BT_OPT_COUNT(0, "decode-mem", &decode_mem, "MIB", "memory for decoding one picture"),
     BT_OPT_COUNT(0, "decode-time", &decode_time, "S", "processor seconds for decoding one picture"),
     BT_OPT_FLAG(0, "allow-truncated", &allow_truncated, "take cut pictures as far as they go"),
     BT_OPT_FLAG(0, "allow-corrupt", &allow_corrupt, "take pictures whose damage is only warned of"),
     BT_OPT_FLAG('n', "dry-run", &dry_run, "write nothing, print what there is by split"),
-    BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
+    BT_OPT_LINES,
     BT_OPT_FLAG('f', "force", &force, "replace the output"),
     BT_OPT_OPERANDS(&inputs, "INPUT", "folders, pictures, annotation files"),
     BT_OPT_END
@@ -95,6 +94,7 @@ struct run {
         uint64_t count;
     } codes[MAX_CODES];
     size_t code_count;
+    char first_reject[400]; /* where, why; empty: none */
     struct bt_progress progress;
 };
 
@@ -172,6 +172,8 @@ static int reject(struct run *r, const struct job *job, const struct bt_image_re
         .code = why->code, .src = item->src, .id = item->id, .detail = why->detail, .off = -1, .bytes = -1
     };
 
+    if (!r->first_reject[0])
+        snprintf(r->first_reject, sizeof r->first_reject, "%s: %s [%s]", bt_quote_str(item->id ? item->id : item->src), why->detail, why->code);
     if (item->image && strcmp(item->image, item->src) != 0)
         entry.member = item->image;
     if (job->picture && job->picture->file_bytes)
@@ -207,7 +209,22 @@ static int submit(struct run *r, struct job *job, struct bt_err *err)
     return job->picture ? BT_OK : bt_fail(err, BT_ERR_MEMORY, "out of memory");
 }
 
-/* Two archives may hold the same key: what follows with the same picture is passed over, what follows with another is a reject. */
+/* xxh64 of the texts, going on from that of the picture. */
+static uint64_t content_of(uint64_t picture, const json_t *fields)
+{
+    static const char *const texts[] = { "captions", "question", "answers", "text" };
+    uint64_t hash[5] = { picture };
+
+    for (size_t i = 0; i < 4; i++) {
+        char *text = json_dumps(json_object_get(fields, texts[i]), JSON_COMPACT | JSON_ENCODE_ANY);
+
+        hash[i + 1] = text ? bt_xxh64(text, strlen(text)) : 0;
+        free(text);
+    }
+    return bt_xxh64(hash, sizeof hash);
+}
+
+/* Two archives may hold the same key: what follows with the same content is passed over, what follows with other is a reject. */
 static int know_key(struct run *r, struct job *job, struct bt_err *err)
 {
     struct bt_item *item = &job->item;
@@ -218,28 +235,21 @@ static int know_key(struct run *r, struct job *job, struct bt_err *err)
     job->repeated = false;
     if (!item->bytes || item->reject.code)
         return BT_OK;
-    content = bt_xxh64(item->bytes, item->byte_count);
+    content = content_of(bt_xxh64(item->bytes, item->byte_count), item->fields);
     rc = bt_seen_add(&r->keys, bt_xxh64(item->id, strlen(item->id)), content, &found, &before, err);
     if (!rc && found && before == content)
         job->repeated = true;
     else if (!rc && found)
-        item->reject = (struct bt_image_reject){ "DUP_ID", "an archive before has this key with another picture; see --key-with-shard" };
+        item->reject = (struct bt_image_reject){ "DUP_ID", "an archive before has this key with another picture or text; see --key-with-shard" };
     return rc;
 }
 
 /* Whether an input before had this picture and these texts. */
 static int is_duplicate(struct run *r, const struct job *job, bool *yes, struct bt_err *err)
 {
-    static const char *const texts[] = { "captions", "question", "answers", "text" };
-    uint64_t hash[5] = { job->picture ? bt_xxh64(job->picture->data, job->picture->size) : 0 }, before;
+    uint64_t picture = job->picture ? bt_xxh64(job->picture->data, job->picture->size) : 0, before;
 
-    for (size_t i = 0; i < 4; i++) {
-        char *text = json_dumps(json_object_get(job->item.fields, texts[i]), JSON_COMPACT | JSON_ENCODE_ANY);
-
-        hash[i + 1] = text ? bt_xxh64(text, strlen(text)) : 0;
-        free(text);
-    }
-    return bt_seen_add(&r->contents, bt_xxh64(hash, sizeof hash), 0, yes, &before, err);
+    return bt_seen_add(&r->contents, content_of(picture, job->item.fields), 0, yes, &before, err);
 }
 
 /* Fills the ring; BT_END when the inputs are through. Items that an earlier run has made safe, and those of other shares,
@@ -373,7 +383,7 @@ static void summarise(const struct run *r)
     if (s->cut)
         bt_warn("%s inputs were cut; their whole samples were taken", bt_human_count(s->cut));
     if (r->repeated)
-        bt_note("%s samples were there before, with the same key and picture, and were passed over", bt_human_count(r->repeated));
+        bt_note("%s samples were there before, with the same key and content, and were passed over", bt_human_count(r->repeated));
     if (r->duplicates)
         bt_note("%s duplicates of inputs before were left out", bt_human_count(r->duplicates));
     if (s->blank_lines)
@@ -468,11 +478,7 @@ static int open_writer(struct run *r, struct bt_err *err)
     struct bt_writer_options o = { .schema = &bt_schema_sample,
                                    .options_hash = hash,
                                    .force = force,
-                                   .break_lock = break_lock,
                                    .provenance = true,
-                                   .per_shard = (uint64_t)per_shard,
-                                   .work = work_dir,
-                                   .no_sync = no_sync,
                                    .share_i = (uint64_t)shard_i,
                                    .share_of = shard ? (uint64_t)shard_n : 0 };
     int rc = options_hash(hash, err);
@@ -521,9 +527,9 @@ static int finish(struct run *r, struct bt_err *err)
 
     if (r->read == 0 || (judged && !sharing_set() && r->kept == 0 && bt_writer_written(r->writer) == 0)) {
         summarise(r);
-        return bt_fail(err, BT_ERR_INPUT, "%s: %s; see the inputs and --format, --images, --split",
-                       inputs.items[0],
-                       r->read ? "every input was rejected, no record is left" : "nothing to read");
+        return bt_fail(err, BT_ERR_INPUT, "%s: %s%s%s; see the inputs and --format, --images, --split", inputs.items[0],
+                       r->read ? "every input was rejected, no record is left" : "nothing to read",
+                       r->first_reject[0] ? "; the first, " : "", r->first_reject);
     }
     if (max_rejects > 0 && max_rejects < 1 && judged && judged < JUDGED_AFTER) /* too few for a share to mean much, */
         bt_writer_max_rejects(r->writer, (double)(judged - 1));                 /* but not all */
@@ -553,9 +559,8 @@ static int check_options(struct bt_err *err)
 
     if (inputs.count == 0)
         return bt_fail(err, BT_ERR_USAGE, "no input; name a folder, pictures or an annotation file");
-    if (side > 4096 || threads > 1024 || (per_shard < 1))
-        return bt_fail(err, BT_ERR_USAGE,
-                       "--resize is at most 4096, --threads at most 1024, --per-shard at least 1");
+    if (side > 4096 || threads > 1024)
+        return bt_fail(err, BT_ERR_USAGE, "--resize is at most 4096, --threads at most 1024");
     if (map_prefix && (map_prefix[0] == '=' || !strchr(map_prefix, '=')))
         return bt_fail(err, BT_ERR_USAGE, "--map-prefix=%s: write OLD=NEW", bt_quote_str(map_prefix));
     if (delimiter && strcmp(delimiter, "tab") != 0 && strlen(delimiter) != 1)
@@ -563,8 +568,6 @@ static int check_options(struct bt_err *err)
     if (shard && (sscanf(shard, "%5" SCNd64 "/%5" SCNd64 "%c", &shard_i, &shard_n, &behind) != 2 || shard_i < 0 || shard_n < 1 ||
                   shard_i >= shard_n))
         return bt_fail(err, BT_ERR_USAGE, "--shard=%s: write I/N, I from 0 to N - 1", bt_quote_str(shard));
-    if ((work_dir || no_sync) && !bt_path_is_shards(output))
-        return bt_fail(err, BT_ERR_USAGE, "--work and --no-sync are for sets of shards; name the output FILE.lmdb");
     if (sharing_set() && (dedup || force))
         return bt_fail(err, BT_ERR_USAGE, dedup ? "--dedup has to see all inputs, and those of a shared set are not all here; leave out --shard"
                                                 : "--force would remove what other shares have made; remove the set, then start them");

@@ -1,6 +1,7 @@
 /* bt-score - generated captions, answers and rankings against references.  See bt-score(1). */
 #include <string.h>
 
+#include "libcommon/base/json.h"
 #include "libcommon/base/tool.h"
 #include "libcommon/metrics/score.h"
 #include "libcommon/stream/stream.h"
@@ -41,6 +42,7 @@ static const struct bt_option options[] = {
     BT_OPT_STRING('s', "submission", &o.submission, "OUT",
                   "do not score: check the results and write them for a server"),
     BT_OPT_READING,
+    BT_OPT_LINES,
     BT_OPT_FLAG('f', "force", &o.force, "replace OUT"),
     BT_OPT_OPERANDS(&operands, "FILE", "prediction records, results JSON or score matrices (stdin)"),
     BT_OPT_END

@@ -25,7 +25,7 @@ static const char *input = "-", *output = "-", *clean, *newline = "auto", *promp
 static struct bt_list tokenizers, fields;
 static int64_t max_len, vocab_size, threads;
 static double max_rejects = 0.05;
-static bool text_mode, decode_mode, count_mode, explain_mode, keep_specials, no_specials, force, break_lock;
+static bool text_mode, decode_mode, count_mode, explain_mode, keep_specials, no_specials, force;
 
 static const struct bt_option options[] = {
     BT_OPT_STRING('i', "input", &input, "FILE", "records, or with --text and --decode lines"),
@@ -49,7 +49,8 @@ static const struct bt_option options[] = {
     BT_OPT_STRING(0, "rejects", &rejects, "FILE", "log of texts that were left out, JSON lines"),
     BT_OPT_NUMBER(0, "max-rejects", &max_rejects, "N", "stop above this share of inputs, or count if 1 or more"),
     BT_OPT_READING,
-    BT_OPT_FLAG(0, "break-lock", &break_lock, "write a set whose writer is gone, but not its lock"),
+    BT_OPT_WRITING,
+    BT_OPT_LINES,
     BT_OPT_FLAG(0, "force", &force, "replace the output"),
     BT_OPT_END
 };
@@ -241,7 +242,7 @@ static int run_records(struct run *run, struct bt_err *err)
 {
     struct bt_token_records job = { .input = input, .output = output, .fields = &run->fields, .workers = run->workers,
                                     .worker_count = run->worker_count, .progress = &run->progress, .rejects = rejects,
-                                    .max_rejects = max_rejects, .force = force, .break_lock = break_lock };
+                                    .max_rejects = max_rejects, .force = force };
     int rc = bt_token_records_run(&job, err);
 
     run->inputs = job.inputs;

@@ -11,6 +11,11 @@
 
 #include "libcommon/base/err.h"
 
+/* The longest line or JSON value that this program reads, in bytes; 0: 64 MiB. BT_OPT_LINES stands in the option table of every
+ * tool whose users may have longer ones. */
+extern int64_t bt_max_line;
+#define BT_OPT_LINES BT_OPT_COUNT(0, "max-line", &bt_max_line, "BYTES", "longest line or JSON value to read; 64M if not given")
+
 /* One value and nothing behind it but white space. `place` names it in messages ("recipe.json"); an error
  * says place:line. The caller json_decref()s *value. */
 int bt_json_parse(json_t **value, const char *place, const char *text, size_t size, struct bt_err *err);
@@ -64,11 +69,10 @@ int bt_json_array_next_flat(struct bt_json_array *array, struct bt_json_flat *fl
                             struct bt_err *err);
 
 /* The lines of a text file: LF or CRLF ends a line, the last may lack it; NUL and bad UTF-8 are left to the
- * caller. A byte-order mark at the start is skipped, UTF-16 is refused (E_UTF8), a line over 64 MiB is
- * E_LIMIT. *line lives until the next call and has a NUL behind it. BT_END after the last. "-" is stdin. */
+ * caller. A byte-order mark at the start is skipped, UTF-16 is refused (E_UTF8), a line over the
+ * limit is E_LIMIT. *line lives until the next call and has a NUL behind it. BT_END after the last. "-" is stdin. */
 struct bt_lines;
 int bt_lines_open(struct bt_lines **lines, const char *path, struct bt_err *err);
-void bt_lines_limit(struct bt_lines *lines, size_t bytes); /* of one line; 64 MiB if not called */
 int bt_lines_next(struct bt_lines *lines, const char **line, size_t *size, struct bt_err *err);
 void bt_lines_delimit(struct bt_lines *lines, char delimiter); /* in place of LF; CR then stays */
 uint64_t bt_lines_number(const struct bt_lines *lines); /* 1 for the first */

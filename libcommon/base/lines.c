@@ -80,11 +80,6 @@ void bt_lines_delimit(struct bt_lines *lines, char delimiter)
     lines->delimiter = delimiter;
 }
 
-void bt_lines_limit(struct bt_lines *lines, size_t bytes)
-{
-    lines->in.limit = bytes;
-}
-
 uint64_t bt_lines_number(const struct bt_lines *lines)
 {
     return lines->number;

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/base/json.h"
 
 enum { FIRST_BYTES = 256 << 10 };
+
+int64_t bt_max_line;
 
 /* Without a mark: every other byte of the first four is zero, as in Latin letters of 16 bits. */
 static bool looks_utf16(const char *text, size_t size)
@@ -28,7 +31,7 @@ int bt_window_open(struct bt_window *w, const char *path, struct bt_err *err)
     size_t skip = 0;
     int rc;
 
-    *w = (struct bt_window){ .capacity = FIRST_BYTES, .limit = BT_WINDOW_MAX };
+    *w = (struct bt_window){ .capacity = FIRST_BYTES, .limit = bt_max_line ? (size_t)bt_max_line : BT_WINDOW_MAX };
     w->place = strdup(bt_input_name(path));
     w->data = malloc(w->capacity);
     if (!w->place || !w->data)
@@ -58,7 +61,7 @@ static int make_room(struct bt_window *w, struct bt_err *err)
     if (w->end + 1 < w->capacity)
         return BT_OK;
     if (w->end > w->limit)
-        return bt_fail(err, BT_ERR_LIMIT, "%s: a line or value of more than %zu bytes; split it", w->place, w->limit);
+        return bt_fail(err, BT_ERR_LIMIT, "%s: a line or value of more than %zu bytes; split it, or raise --max-line", w->place, w->limit);
     /* in the end one byte over the limit, and the NUL */
     capacity = w->capacity < w->limit / 2 ? w->capacity * 2 : w->limit + 2;
     larger = realloc(w->data, capacity);

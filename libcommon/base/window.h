@@ -15,7 +15,7 @@ struct bt_window {
     struct bt_unpack *bytes;
     char *place, *data;
     size_t begin, end, capacity;
-    size_t limit; /* of bytes that wait; 64 MiB, and may be set once it is open */
+    size_t limit; /* of bytes that wait */
     bool at_end; /* the file has no more */
 };
 

@@ -74,17 +74,28 @@ bool bt_path_is_shards(const char *path);
 /* ---- writing ---- */
 struct bt_writer;
 
+/* What the user says of sets: BT_OPT_WRITING stands in the option table of every tool that writes records, and each writer
+ * keeps to it (formats.md 2.2, 8). 0: what the option's text names. */
+struct bt_writing {
+    int64_t per_shard, max_shard;
+    const char *work; /* NULL: in the set */
+    bool no_sync, break_lock;
+};
+extern struct bt_writing bt_writing;
+#define BT_OPT_WRITING                                                                                              \
+    BT_OPT_COUNT(0, "per-shard", &bt_writing.per_shard, "N", "inputs for each shard of a set; 10000 if not given"), \
+    BT_OPT_COUNT(0, "max-shard", &bt_writing.max_shard, "BYTES", "largest shard to write; 64G if not given"),       \
+    BT_OPT_STRING(0, "work", &bt_writing.work, "DIR", "make shards on this local disk, then copy them into the set"), \
+    BT_OPT_FLAG(0, "no-sync", &bt_writing.no_sync, "do not wait for the disk; a shard that is interrupted is begun anew"), \
+    BT_OPT_FLAG(0, "break-lock", &bt_writing.break_lock, "write a set whose writer is gone, but not its lock")
+
 struct bt_writer_options {
     const struct bt_schema *schema;
     const struct bt_reader *from; /* its must and provenance are carried on; may be NULL */
     const char *options_hash;     /* hex, for prov; may be NULL */
     bool force;
     bool provenance;        /* write prov */
-    uint64_t per_shard;     /* inputs; 0: 10000; shards only, as are the next four */
-    uint64_t max_shard;     /* bytes; 0: 64 GiB */
-    const char *work;       /* a directory on a local disk in which shards are made; NULL: in the set */
-    bool no_sync;           /* do not wait for the disk before a shard is finished: one that is stopped is begun anew */
-    bool break_lock;        /* another writer of the set is believed to be gone */
+    uint64_t per_shard;     /* of a set; 0: as the user says */
     uint64_t share_i, share_of; /* part share_i of a job that share_of processes share; share_of 0: the whole job */
 };
 int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_writer_options *options,

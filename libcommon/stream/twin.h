@@ -49,7 +49,6 @@ struct bt_twin_import {
     bool force;
     uint64_t expect;
     const char *expect_sha256; /* hex, or NULL */
-    uint64_t max_line;         /* bytes; 0: 64 MiB */
 };
 int bt_twin_import(const struct bt_twin_import *job, struct bt_err *err);
 

@@ -237,8 +237,6 @@ int bt_twin_import(const struct bt_twin_import *job, struct bt_err *err)
         rc = bt_fail(err, BT_ERR_MEMORY, "%s: out of memory; free some and run again", x.name);
     if (!rc)
         rc = bt_lines_open(&x.lines, job->path, err);
-    if (!rc && job->max_line)
-        bt_lines_limit(x.lines, job->max_line);
     if (!rc)
         rc = bt_frames_out_open(&x.out, job->output, job->force, err);
     if (!rc)

@@ -20,6 +20,8 @@
 
 enum { INPUTS_NAMED = 64, JUDGED_AFTER = 1000, PER_SHARD = 10000, EDGE_BYTES = 64 << 10 };
 
+struct bt_writing bt_writing;
+
 struct bt_writer {
     struct bt_frames_out *frames; /* one of the two */
     struct bt_shard_writer *shards;
@@ -65,11 +67,15 @@ static int carry_on(struct bt_writer *w, const struct bt_reader *from, struct bt
 
 static int open_output(struct bt_writer *w, const struct bt_writer_options *o, struct bt_err *err)
 {
-    if (!bt_path_is_set(w->path))
+    bool is_set = bt_path_is_set(w->path);
+
+    if (!is_set && (bt_writing.work || bt_writing.no_sync))
+        return bt_fail(err, BT_ERR_USAGE, "--work and --no-sync are for sets of shards; name the output FILE.lmdb");
+    if (!is_set)
         return bt_frames_out_open(&w->frames, w->path, o->force, err);
     struct bt_shard_writer_options shards = {
-        .per_shard = w->per_shard, .share_i = o->share_i, .share_of = o->share_of, .max_bytes = o->max_shard,
-        .work = o->work, .no_sync = o->no_sync, .force = o->force, .break_lock = o->break_lock
+        .per_shard = w->per_shard, .share_i = o->share_i, .share_of = o->share_of, .max_bytes = (uint64_t)bt_writing.max_shard,
+        .work = bt_writing.work, .no_sync = bt_writing.no_sync, .force = o->force, .break_lock = bt_writing.break_lock
     };
     int rc = bt_shard_writer_open(&w->shards, w->path, &shards, err);
     if (!rc) {
@@ -93,7 +99,7 @@ int bt_writer_open(struct bt_writer **writer, const char *path, const struct bt_
     w->prov = bt_record_new();
     w->entry = bt_record_new();
     w->provenance = o->provenance;
-    w->per_shard = o->per_shard ? o->per_shard : PER_SHARD;
+    w->per_shard = o->per_shard ? o->per_shard : bt_writing.per_shard ? (uint64_t)bt_writing.per_shard : PER_SHARD;
     w->share_i = o->share_i;
     w->share_of = o->share_of;
     w->max_rejects = 0.05;

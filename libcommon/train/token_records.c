@@ -182,7 +182,7 @@ static int open_writer(struct run *run, struct bt_err *err)
     const struct bt_token_records *job = run->job;
     char hash[65];
     const struct bt_writer_options how = { .schema = &bt_schema_tokens, .from = run->reader, .options_hash = hash,
-                                           .force = job->force, .break_lock = job->break_lock, .provenance = true };
+                                           .force = job->force, .provenance = true };
     int rc = options_hash(run, hash, err);
 
     if (!rc)

@@ -15,7 +15,7 @@ struct bt_token_records {
 
     const char *rejects; /* file for the reject log, or NULL */
     double max_rejects;  /* as for bt_writer_max_rejects */
-    bool force, break_lock;
+    bool force;
 
     uint64_t inputs, rejected; /* set: how many there were */
 };

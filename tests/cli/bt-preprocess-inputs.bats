@@ -141,13 +141,16 @@ archive() { tar --format=ustar --owner=0 --group=0 --mtime=@0 -cf "$@"; }
 @test "the same name twice in one archive, the same key in two" {
     cp p/a.jpg x.jpg; echo x >x.txt
     archive s0.tar x.jpg x.txt; tar --format=ustar -rf s0.tar x.jpg
-    mkdir 1 2 3; cp p/a.jpg 1/y.jpg; cp p/b.jpg 2/y.jpg; cp p/a.jpg 3/y.jpg
-    for i in 1 2 3; do echo "caption $i" >$i/y.txt; (cd $i && archive ../s$i.tar y.jpg y.txt); done
-    bt-preprocess --rejects r.jsonl s0.tar s1.tar s2.tar s3.tar -o s.bt 2>said
+    mkdir 1 2 3 4; cp p/a.jpg 1/y.jpg; cp p/b.jpg 2/y.jpg; cp p/a.jpg 3/y.jpg; cp p/a.jpg 4/y.jpg
+    for i in 1 2 3; do echo "caption $i" >$i/y.txt; done; cp 1/y.txt 4/y.txt
+    for i in 1 2 3 4; do (cd $i && archive ../s$i.tar y.jpg y.txt); done
+    bt-preprocess --rejects r.jsonl s0.tar s1.tar s2.tar s3.tar s4.tar -o s.bt 2>said
     [ "$(captions s.bt)" = "caption 1" ]
-    [ "$(codes r.jsonl)" = "DUP_ID DUP_ID" ]
+    [ "$(codes r.jsonl)" = "DUP_ID DUP_ID DUP_ID" ]
     jq -r .detail r.jsonl | grep -q "two members 'x.jpg', at 0 and [1-9]"
-    grep -q '1 samples were there before, with the same key and picture' said
+    grep -q '1 samples were there before, with the same key and content' said
+    run -65 --separate-stderr bt-preprocess -q s0.tar
+    [[ $stderr == *"every input was rejected, no record is left; the first, x: "*"two members 'x.jpg', at 0 and "*" [DUP_ID]; see "* ]]
     bt-preprocess -q --key-with-shard s1.tar s2.tar -o k.bt
     [ "$(records k.bt | jq -r .id | paste -sd ' ')" = "s1.tar/y s2.tar/y" ]
 }

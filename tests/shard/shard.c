@@ -329,7 +329,6 @@ static void test_double_ids(void)
 
 static void test_locked(void)
 {
-    struct bt_writer_options breaking = defaults;
     struct bt_writer *w = NULL, *second = NULL;
     struct bt_err err = { 0 };
     char host[100] = "", want[200];
@@ -340,8 +339,9 @@ static void test_locked(void)
     CHECK_INT(bt_writer_open(&second, scratch("locked.lmdb"), &defaults, &err), BT_ERR_LOCKED);
     CHECK(strstr(err.text, want) != NULL && strstr(err.text, "--break-lock"));
     bt_err_clear(&err);
-    breaking.break_lock = true;
-    CHECK_OK(bt_writer_open(&second, scratch("locked.lmdb"), &breaking, &err), &err);
+    bt_writing.break_lock = true;
+    CHECK_OK(bt_writer_open(&second, scratch("locked.lmdb"), &defaults, &err), &err);
+    bt_writing.break_lock = false;
     bt_writer_close(second);
     bt_writer_close(w);
     /* A file system without locks has a file instead, which a killed writer leaves. */
