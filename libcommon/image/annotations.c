@@ -179,13 +179,30 @@ static bool is_tar(const char *path, const char *head, size_t size)
     return (size >= 512 && memcmp(head + 257, "ustar", 5) == 0) || is_named(path, ".tar") || is_named(path, ".tgz");
 }
 
-/* Anything is lines of text, so a name that promises more is held to it. */
-static int form_of_lines(bt_reader_maker **make, const char *path, bool empty, struct bt_err *err)
+/* Whether the first line is the name of a picture, or a table's line that begins with one ("a.jpg#0<TAB>caption"). */
+static bool begins_with_picture(const char *line)
+{
+    char name[256];
+    size_t size = strcspn(line, "\t\r\n");
+
+    if (size == 0 || size >= sizeof name)
+        return false;
+    memcpy(name, line, size);
+    name[size] = '\0';
+    name[strcspn(name, "#")] = '\0';
+    return bt_is_picture_name(name);
+}
+
+/* Anything is lines of text, so what promises more is held to it. */
+static int form_of_lines(bt_reader_maker **make, const char *path, const char *text, struct bt_err *err)
 {
     *make = bt_read_text;
-    if (!empty && (is_named(path, ".json") || is_named(path, ".jsonl")))
+    if (*text && (is_named(path, ".json") || is_named(path, ".jsonl")))
         return bt_fail(err, BT_ERR_INPUT, "%s: is named as JSON but begins otherwise; get the file again, or name its form with --format",
                        bt_quote_str(path));
+    if (begins_with_picture(text))
+        return bt_fail(err, BT_ERR_USAGE, "%s: its first line names a picture; give --format=paths for a list of them, tsv for a table, "
+                       "text for sentences", bt_quote_str(path));
     return BT_OK;
 }
 
@@ -227,7 +244,7 @@ static int recognise(bt_reader_maker **make, const char *path, struct bt_err *er
         else if (head[at] == '[')
             *make = bt_read_list;
         else if (head[at] != '{')
-            rc = form_of_lines(make, path, at == size, err);
+            rc = form_of_lines(make, path, head + at, err);
         else if (is_json_line(head + at, size - at))
             *make = bt_read_lines;
         else

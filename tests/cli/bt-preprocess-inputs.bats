@@ -253,10 +253,27 @@ archive() { tar --format=ustar --owner=0 --group=0 --mtime=@0 -cf "$@"; }
         [[ $output == "bt-preprocess: $f: is an HTML page; "*E_INPUT* ]]
     done
     [ "$(bt-preprocess -q --format text h.txt | bt-cat --count)" = 1 ]
+    printf 'a.jpg#0\ta dog\n' >token.txt; echo p/a.jpg >list.txt
+    for f in token.txt list.txt; do
+        run -64 bt-preprocess -q --images p $f
+        [[ $output == "bt-preprocess: $f: its first line names a picture; give --format=paths "* ]]
+    done
+    [ "$(bt-preprocess -q --format paths list.txt | bt-cat --count)" = 1 ]
     echo 'not found' >n.jsonl
     run bt-preprocess -q n.jsonl
     [ $status -eq 65 ]
     [[ $output == "bt-preprocess: n.jsonl: is named as JSON but begins otherwise; "*E_INPUT* ]]
+}
+
+@test "lines and values have a limit, and the limit a flag" {
+    printf '{"caption": "%0600000d", "image": "a.jpg"}\n' 0 >l.jsonl
+    (echo '['; cat l.jsonl; echo ']') >l.json
+    for form in jsonl lavis; do
+        file=l.jsonl; [ $form = jsonl ] || file=l.json
+        run -65 bt-preprocess -q -t --format $form --max-line 300K $file
+        [[ $output == *"raise --max-line [E_LIMIT]" ]]
+        [ "$(bt-preprocess -q -t --format $form --max-line 1M $file | bt-cat --count)" = 1 ]
+    done
 }
 
 @test "packed text and JSON, and damage to the packing" {
