@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void import(const uint8_t *data, size_t size)
 {
-    struct bt_twin_import job = { fuzz_file(data, size), "/dev/null", "bt.sample/1", true, UINT64_MAX, NULL, 1 << 20 };
+    struct bt_twin_import job = { fuzz_file(data, size), "/dev/null", "bt.sample/1", true, UINT64_MAX, NULL };
     struct bt_err err = { 0 };
 
     if (bt_twin_import(&job, &err) && !err.text[0])

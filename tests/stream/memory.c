@@ -139,7 +139,7 @@ static int export_some(struct bt_err *err)
 
 static int import_some(struct bt_err *err)
 {
-    struct bt_twin_import job = { scratch("in.jsonl"), scratch("imported.bt"), "bt.sample/1", true, UINT64_MAX, NULL, 0 };
+    struct bt_twin_import job = { scratch("in.jsonl"), scratch("imported.bt"), "bt.sample/1", true, UINT64_MAX, NULL };
 
     return bt_twin_import(&job, err);
 }

@@ -22,7 +22,7 @@ static int to_json(const char *path, const char *lines, enum bt_twin_bin bin, ui
 
 static int from_json(const char *lines, const char *path, uint64_t expect, const char *sha256)
 {
-    struct bt_twin_import job = { lines, path, "bt.sample/1", true, expect, sha256, 0 };
+    struct bt_twin_import job = { lines, path, "bt.sample/1", true, expect, sha256 };
     struct bt_err err = { 0 };
     int rc = bt_twin_import(&job, &err);
 
