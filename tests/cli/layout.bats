@@ -54,7 +54,7 @@ homeless_packages() {
             home["jpeglib"] = home["jerror"] = home["turbojpeg"] = home["png"] = home["webp"] = home["gif"] = \
                 "libcommon/image/"
             home["utf8proc"] = "libcommon/text/"
-            home["libstemmer"] = "libcommon/metrics/"
+            home["libstemmer"] = home["isa"] = "libcommon/metrics/"
             home["jansson"] = home["archive"] = home["xxhash"] = home["openssl"] = "libcommon/base/"
             home["dnnl"] = home["oneapi"] = "kernels/cpu/"
             home["cublas"] = home["cudnn"] = "kernels/cuda/"

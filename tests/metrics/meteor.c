@@ -161,13 +161,15 @@ static void test_damaged_jar(void)
 
 /* ---------------------------------------------------------------- the table */
 
+enum { PACKED = 20000 };
+
 /* A gzip member of these bytes, behind what is there. */
-static void pack(char *to, size_t *size, const char *data)
+static void pack(char to[PACKED], size_t *size, const char *data)
 {
     z_stream z = { .next_in = (Bytef *)data,
                    .avail_in = (uInt)strlen(data),
                    .next_out = (Bytef *)to + *size,
-                   .avail_out = 1000 };
+                   .avail_out = (uInt)(PACKED - *size) };
     deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
     CHECK_INT(deflate(&z, Z_FINISH), Z_STREAM_END);
     *size += z.total_out;
@@ -192,7 +194,7 @@ static int score_with_table(const char *data, size_t size, double *score, struct
 
 static void test_table(void)
 {
-    char bytes[4000];
+    char bytes[PACKED];
     size_t size = 0;
     double with, without;
     struct bt_err err = { 0 };
@@ -207,9 +209,48 @@ static void test_table(void)
     CHECK(without < 0.4);
 }
 
+/* More than a block of what is unpacked, and groups across its borders and a member's. */
+static void test_large_table(void)
+{
+    enum { GROUPS = 250000 };
+    static const char group[] = "0.5\nrun\nwalk\n", last[] = "0.5\ntwo\na couple of\n0.5\nru";
+    char bytes[PACKED], *table = malloc(GROUPS * strlen(group) + sizeof last), *end = table;
+    size_t size = 0;
+    double score;
+    struct bt_err err = { 0 };
+    for (int i = 0; i < GROUPS; i++)
+        end = stpcpy(end, group);
+    strcpy(end, last);
+    pack(bytes, &size, table);
+    pack(bytes, &size, "n\nwalk");
+    CHECK_OK(score_with_table(bytes, size, &score, &err), &err);
+    CHECK(score > 0.8);
+    free(table);
+}
+
+/* With any byte changed: the score as it was, or a refusal. */
+static void test_changed_table(void)
+{
+    char bytes[PACKED];
+    size_t size = 0, refused = 0;
+    double want, score;
+    struct bt_err err = { 0 };
+    pack(bytes, &size, "0.5\ntwo\na couple of\n");
+    CHECK_OK(score_with_table(bytes, size, &want, &err), &err);
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] ^= 0x55;
+        int rc = score_with_table(bytes, size, &score, &err);
+        CHECK(rc ? rc == BT_ERR_INPUT : score == want);
+        refused += rc != BT_OK;
+        bytes[i] ^= 0x55;
+        bt_err_clear(&err);
+    }
+    CHECK(refused > size - 10); /* but for the header's time and system */
+}
+
 static void test_damaged_table(void)
 {
-    char bytes[4000];
+    char bytes[PACKED];
     size_t size = 0;
     double score;
     struct bt_err err = { 0 };
@@ -228,7 +269,8 @@ static void test_damaged_table(void)
         bytes[i] ^= 1;
     }
     bt_err_clear(&err);
-    CHECK_INT(score_with_table("0.5\ntwo\n", 8, &score, &err), BT_ERR_INPUT);
+    CHECK_INT(score_with_table("0.5\ntwo\na couple of\n", 20, &score, &err), BT_ERR_INPUT);
+    CHECK(strstr(err.text, "table.gz: damaged gzip file (no gzip data)") != NULL);
     bt_err_clear(&err);
     size = 0;
     pack(bytes, &size, "0.5\ntwo\na couple of\n0.5\nrun\n");
@@ -301,7 +343,7 @@ static void test_damaged_synonyms(void)
         int rc = bt_meteor_open(&meteor, path, &err);
         if (rc == BT_ERR_NOINPUT &&
             strstr(err.text, "paraphrase-en.gz")) { /* the last case is found when it is used */
-            char bytes[100];
+            char bytes[PACKED];
             size_t size = 0;
             pack(bytes, &size, "");
             scratch_write("data/paraphrase-en.gz", bytes, size);
@@ -439,6 +481,8 @@ int main(void)
     RUN(test_jar);
     RUN(test_damaged_jar);
     RUN(test_table);
+    RUN(test_large_table);
+    RUN(test_changed_table);
     RUN(test_damaged_table);
     RUN(test_no_data);
     RUN(test_stem_variant);
