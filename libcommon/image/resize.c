@@ -196,6 +196,11 @@ __attribute__((target("avx2"))) static inline __m256i end_taps(__m256i high, __m
     return _mm256_srai_epi32(_mm256_add_epi32(low, high), FRACTION_BITS);
 }
 
+static void put_word(uint8_t *p, int word)
+{
+    memcpy(p, &word, 4);
+}
+
 /* Four rows at once, so that taps are loaded once for all. Reads up to 3 pixels and 4 bytes behind the last tap,
  * and writes 1 byte behind each output row but the width. */
 __attribute__((target("avx2"))) static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[4],
@@ -213,7 +218,6 @@ __attribute__((target("avx2"))) static void rows_avx2(uint8_t *const out[4], int
     for (int x = 0; x < width; x++, k_of_high += stride, k_of_low += stride) {
         size_t at = (size_t)lo[x] * 3, to = (size_t)x * 3;
         __m256i high01 = _mm256_setzero_si256(), high23 = high01, low01 = _mm256_set1_epi32(ROUND), low23 = low01, bytes;
-        uint32_t pixel[8];
 
         for (int j = 0; j < count[x]; j += 4, at += 12) {
             __m256i k_high = _mm256_set1_epi32(word(k_of_high + j));
@@ -224,11 +228,10 @@ __attribute__((target("avx2"))) static void rows_avx2(uint8_t *const out[4], int
         }
         bytes = _mm256_packs_epi32(end_taps(high01, low01), end_taps(high23, low23));
         bytes = _mm256_packus_epi16(bytes, bytes); /* rows 0 and 2, twice; 1 and 3, twice */
-        _mm256_storeu_si256((__m256i *)(void *)pixel, bytes);
-        memcpy(out0 + to, &pixel[0], 4);
-        memcpy(out1 + to, &pixel[4], 4);
-        memcpy(out2 + to, &pixel[1], 4);
-        memcpy(out3 + to, &pixel[5], 4);
+        put_word(out0 + to, _mm256_extract_epi32(bytes, 0));
+        put_word(out1 + to, _mm256_extract_epi32(bytes, 4));
+        put_word(out2 + to, _mm256_extract_epi32(bytes, 1));
+        put_word(out3 + to, _mm256_extract_epi32(bytes, 5));
     }
 }
 
@@ -292,13 +295,20 @@ static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t 
 enum {
     TOGETHER = 4, /* rows */
     BEHIND = 32,  /* bytes that the vector path may touch behind a row */
+    APART = 32,   /* rows that are read lie a multiple of it apart, */
+    ASKEW = 8,    /* and begin so far behind one: rows that are aligned libjpeg-turbo writes past the cache, where they are read next */
 };
+
+static size_t row_apart(const struct view *v)
+{
+    return ((size_t)v->width * 3 + BEHIND + APART - 1) / APART * APART;
+}
 
 /* Where `count` rows from y on lie, with room behind them. Rows that are read, and those at the end of the pixels, behind which
  * there may be nothing, lie in `copies`. */
 static int take_rows(const uint8_t *in[TOGETHER], const struct view *v, int y, int count, uint8_t *copies)
 {
-    size_t bytes = (size_t)v->width * 3, apart = bytes + BEHIND;
+    size_t bytes = (size_t)v->width * 3, apart = row_apart(v);
 
     for (int i = 0; i < count; i++) {
         uint8_t *copy = copies + (size_t)i * apart;
@@ -329,8 +339,9 @@ static void rows_vector(uint8_t *out, int width, const uint8_t *in[TOGETHER], in
 static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
                       const struct axis *a, bool vector, struct bt_err *err)
 {
-    size_t out_bytes = (size_t)width * 3, copies_bytes = TOGETHER * ((size_t)v->width * 3 + BEHIND);
-    uint8_t *scratch = bt_alloc(copies_bytes + TOGETHER * (out_bytes + BEHIND), 1, err);
+    size_t out_bytes = (size_t)width * 3, copies_bytes = TOGETHER * row_apart(v);
+    uint8_t *memory = bt_alloc(APART + ASKEW + copies_bytes + TOGETHER * (out_bytes + BEHIND), 1, err);
+    uint8_t *scratch = memory ? memory + (APART - (uintptr_t)memory % APART) + ASKEW : NULL;
     int rc = scratch ? BT_OK : BT_ERR_MEMORY;
 
     for (int y = 0; y < rows && !rc; y += TOGETHER) {
@@ -344,7 +355,7 @@ static int horizontal(uint8_t *out, int width, const struct view *v, int first, 
         for (int i = 0; i < count && !rc && !vector; i++)
             row_plain(to + (size_t)i * out_bytes, width, in[i], a);
     }
-    free(scratch);
+    free(memory);
     return rc;
 }
 
