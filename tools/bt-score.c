@@ -137,5 +137,6 @@ static int run(struct bt_err *err)
 int main(int argc, char **argv)
 {
     const struct bt_tool tool = { "bt-score", "score generated captions, answers and rankings", options };
+    bt_use_large_heap();
     return bt_tool_main(&tool, run, argc, argv);
 }

@@ -1,18 +1,25 @@
 #include "libcommon/base/mem.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { LARGE_PAGE = 2 << 20 };
+enum { LARGE_PAGE = 2 << 20, LARGE_HEAP = 64 << 20 };
 
 static int fail_memory(struct bt_err *err, uint64_t bytes)
 {
     return bt_fail(err, BT_ERR_MEMORY,
                    "memory: no room for %" PRIu64 " bytes more; free memory or ask for less", bytes);
+}
+
+static uint64_t round_up(uint64_t bytes, uint64_t align)
+{
+    return (bytes + align - 1) / align * align;
 }
 
 /* What is large gets large pages where the system has them: a fault for each small one would cost more than what is done with it. */
@@ -23,6 +30,21 @@ static void use_large_pages(void *memory, uint64_t bytes)
 
     if (begin < end)
         madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+void bt_use_large_heap(void)
+{
+    char *first, *end;
+
+    mallopt(M_ARENA_MAX, 1); /* others would lie elsewhere */
+    mallopt(M_MMAP_THRESHOLD, LARGE_HEAP / 2);
+    mallopt(M_TRIM_THRESHOLD, LARGE_HEAP);
+    mallopt(M_TOP_PAD, LARGE_HEAP);
+    first = malloc(LARGE_PAGE); /* the heap grows by all of it */
+    end = sbrk(0);
+    if (first && first < end && end - first >= LARGE_HEAP) /* not so where malloc is another one */
+        use_large_pages(first, (uint64_t)(end - first));
+    free(first);
 }
 
 void *bt_alloc(uint64_t count, uint64_t size, struct bt_err *err)
@@ -40,6 +62,24 @@ void *bt_alloc(uint64_t count, uint64_t size, struct bt_err *err)
     else
         use_large_pages(memory, bytes);
     return memory;
+}
+
+void *bt_alloc_filled(uint64_t count, uint64_t size, int byte, struct bt_err *err)
+{
+    uint64_t bytes;
+    void *memory;
+
+    if (!bt_mul_u64(count, size, &bytes) || bytes > PTRDIFF_MAX - LARGE_PAGE) {
+        fail_memory(err, UINT64_MAX);
+        return NULL;
+    }
+    memory = bytes < LARGE_PAGE ? malloc(bytes ? bytes : 1) : aligned_alloc(LARGE_PAGE, round_up(bytes, LARGE_PAGE));
+    if (!memory) {
+        fail_memory(err, bytes);
+        return NULL;
+    }
+    use_large_pages(memory, bytes);
+    return memset(memory, byte, bytes);
 }
 
 int bt_grow(void *items, uint64_t *capacity, uint64_t need, uint64_t size, struct bt_err *err)
@@ -142,11 +182,6 @@ static struct block *block_new(uint64_t capacity)
     }
     use_large_pages(block->data, capacity);
     return block;
-}
-
-static uint64_t round_up(uint64_t bytes, uint64_t align)
-{
-    return (bytes + align - 1) / align * align;
 }
 
 /* The next block, from the current one on, with room for `bytes` that are aligned so; made where there is none. */

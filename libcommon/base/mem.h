@@ -29,9 +29,16 @@ static inline bool bt_mul_u64(uint64_t a, uint64_t b, uint64_t *out)
     return true;
 }
 
+/* For a tool that does its work in one go and then ends: the heap lies in one piece, in large pages where the system has
+ * them, and nothing is given back before the end. Called first, before there are threads. */
+void bt_use_large_heap(void);
+
 /* Zeroed memory for count * size bytes (checked), or NULL with E_MEMORY in err; count 0 gives a pointer to
  * free. */
 void *bt_alloc(uint64_t count, uint64_t size, struct bt_err *err);
+/* The same filled with a byte, for tables that are read at random: each page is there from the start, since one that is
+ * read before it is written costs two faults and a message to the other cores. */
+void *bt_alloc_filled(uint64_t count, uint64_t size, int byte, struct bt_err *err);
 
 /* Grows an array to hold at least `need` elements of `size` bytes, by doubling; what is new is not zeroed.
  * `items` is the address of the pointer to the array, *capacity the elements it has room for. On failure

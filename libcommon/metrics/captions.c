@@ -1,9 +1,9 @@
 #include "libcommon/metrics/captions.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcommon/base/both.h"
 #include "libcommon/base/hash.h"
 #include "libcommon/base/mem.h"
 #include "libcommon/metrics/bleu.h"
@@ -21,7 +21,7 @@ struct bt_captions {
     struct bt_join *join;
     struct bt_arena *texts;
     struct reference *references; /* as they came */
-    uint64_t reference_count, reference_capacity, reference_bytes;
+    uint64_t reference_count, reference_capacity;
     struct bt_text *grouped;    /* by image, in the order in which they came */
     size_t *group_start;        /* [images + 1] */
     struct bt_captions *corpus; /* for document frequencies; NULL: the images scored */
@@ -74,7 +74,6 @@ int bt_captions_reference(struct bt_captions *set, struct bt_text id, struct bt_
     if (!copy)
         return bt_fail(err, BT_ERR_MEMORY, "out of memory for the references");
     set->references[set->reference_count++] = (struct reference){ number, { copy, caption.size } };
-    set->reference_bytes += caption.size;
     return BT_OK;
 }
 
@@ -181,70 +180,28 @@ static void streams_free(struct streams *s)
     free(s->results);
 }
 
-/* Which image the reference is of, as far as they are scored. */
-static size_t image_of(const struct bt_captions *set, const struct bt_caption_scores *scores, size_t reference)
-{
-    size_t i = 0;
-    for (int32_t count; i < scores->count; i++, reference -= (size_t)count) {
-        bt_captions_references(set, scores->each[i].number, &count);
-        if (reference < (size_t)count)
-            break;
-    }
-    return i;
-}
-
-static int read_items(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
-                      const struct bt_caption_scores *scores, struct bt_lexicon *lex,
-                      struct bt_caption_item *items, struct bt_sentence *sentences, struct bt_err *err)
-{
-    struct streams streams = { 0 };
-    struct bt_token_reader *reader = NULL;
-    struct bt_sentence *hypotheses = bt_alloc(scores->count, sizeof *hypotheses, err);
-    size_t failed, image = scores->count;
-    int rc = hypotheses ? streams_new(&streams, set, policy, scores, err) : BT_ERR_MEMORY;
-    if (!rc)
-        rc = bt_token_reader_new(&reader, how, err);
-    if (!rc) {
-        rc = bt_sentences_read(reader, streams.references, streams.reference_count, lex, sentences, &failed, err);
-        image = rc ? image_of(set, scores, failed) : image;
-    }
-    if (!rc) {
-        rc = bt_sentences_read(reader, streams.results, streams.result_count, lex, hypotheses, &failed, err);
-        image = rc ? failed : image;
-    }
-    if (rc && image < scores->count) {
-        struct bt_text id = bt_join_id(set->join, scores->each[image].number);
-        bt_context(err, "image %s", bt_quote(id.data, id.size));
-    }
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        items[i].hypothesis = hypotheses[i];
-        items[i].references = sentences;
-        bt_captions_references(set, scores->each[i].number, &items[i].reference_count);
-        sentences += items[i].reference_count;
-    }
-    bt_token_reader_free(reader);
-    streams_free(&streams);
-    free(hypotheses);
-    return rc;
-}
-
 /* The tokens of a stream, in the arena. */
-static int keep_tokens(struct bt_token_reader *reader, const struct bt_text *captions, size_t count,
+static int keep_tokens(struct bt_token_reader *reader, enum bt_tokens how, const struct bt_text *captions, size_t count,
                        struct bt_arena *arena, struct bt_text **tokens, struct bt_err *err)
 {
+    struct bt_token_source source = { 0 };
     struct bt_token_portion p = { 0 };
     struct bt_text *kept = bt_arena_take(arena, count, sizeof *kept);
-    int rc = kept ? bt_token_reader_begin(reader, captions, count, err)
+    size_t done = 0;
+    int rc = kept ? bt_token_source_init(&source, how, captions, count, err)
                   : bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
+    if (!rc)
+        rc = bt_token_reader_begin(reader, &source, 0, count, err);
     while (!rc && (rc = bt_token_reader_next(reader, &p, err)) == BT_OK) {
-        for (size_t i = 0; !rc && i < p.count; i++) {
+        for (size_t i = 0; !rc && i < p.count && done < count; i++) {
             const char *copy = bt_arena_str(arena, p.tokens[i].data, p.tokens[i].size);
-            kept[p.first + i] = (struct bt_text){ copy, p.tokens[i].size };
+            kept[done++] = (struct bt_text){ copy, p.tokens[i].size };
             if (!copy)
                 rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokens");
         }
     }
     bt_token_portion_free(&p);
+    bt_token_source_free(&source);
     *tokens = kept;
     return rc == BT_END ? BT_OK : rc;
 }
@@ -259,9 +216,9 @@ int bt_captions_tokens(const struct bt_captions *set, const struct bt_join_polic
     if (!rc)
         rc = bt_token_reader_new(&reader, how, err);
     if (!rc)
-        rc = keep_tokens(reader, streams.references, streams.reference_count, arena, references, err);
+        rc = keep_tokens(reader, how, streams.references, streams.reference_count, arena, references, err);
     if (!rc)
-        rc = keep_tokens(reader, streams.results, streams.result_count, arena, results, err);
+        rc = keep_tokens(reader, how, streams.results, streams.result_count, arena, results, err);
     bt_token_reader_free(reader);
     streams_free(&streams);
     return rc;
@@ -300,144 +257,6 @@ static bool equals_reference(const struct bt_caption_item *item)
     return false;
 }
 
-/* What the metrics need, in one piece: items to score, and the corpus of the document frequencies. */
-struct reading {
-    struct bt_lexicon *lex;
-    struct bt_caption_item *items, *corpus;
-    struct bt_sentence *sentences, *corpus_sentences;
-    size_t count, corpus_count;
-    double *rouge, *cider; /* by item */
-    struct bt_bleu_counts *counts;
-    int cider_rc;
-    struct bt_err cider_err;
-};
-
-static void *score_cider(void *context)
-{
-    struct reading *r = context;
-    const struct bt_caption_item *corpus = r->corpus ? r->corpus : r->items;
-    size_t corpus_count = r->corpus ? r->corpus_count : r->count;
-    r->cider_rc = bt_cider_score(r->items, r->count, corpus, corpus_count, bt_lexicon_gram_count(r->lex), r->cider,
-                                 &r->cider_err);
-    return NULL;
-}
-
-static int score_others(const struct reading *r, struct bt_caption_scores *scores, struct bt_err *err)
-{
-    int rc = bt_bleu_score(r->items, r->count, bt_lexicon_gram_count(r->lex), r->counts, scores->bleu, err);
-    if (!rc)
-        rc = bt_rouge_score(r->items, r->count, bt_lexicon_piece_count(r->lex), r->rouge, err);
-    size_t exact = 0;
-    for (size_t i = 0; !rc && i < r->count; i++) {
-        struct bt_caption_score *score = &scores->each[i];
-        score->counts = r->counts[i];
-        bt_bleu_value(&r->counts[i], score->bleu);
-        score->rouge_l = r->rouge[i];
-        score->exact = equals_reference(&r->items[i]);
-        exact += score->exact;
-    }
-    scores->rouge_l = rc ? 0 : pairwise_sum(r->rouge, r->count) / (double)r->count;
-    scores->exact = (double)exact / (double)r->count;
-    return rc;
-}
-
-/* CIDEr takes as long as the others together, so it has a thread of its own where there is one to be had. */
-static int score_items(struct reading *r, struct bt_caption_scores *scores, struct bt_err *err)
-{
-    pthread_t thread;
-    bool threaded = pthread_create(&thread, NULL, score_cider, r) == 0;
-    int rc = score_others(r, scores, err);
-    if (threaded)
-        pthread_join(thread, NULL);
-    else
-        score_cider(r);
-    if (!rc && r->cider_rc) {
-        *err = r->cider_err;
-        return r->cider_rc;
-    }
-    if (!rc)
-        scores->cider = pairwise_sum(r->cider, r->count) / (double)r->count;
-    for (size_t i = 0; !rc && i < r->count; i++)
-        scores->each[i].cider = r->cider[i];
-    return rc;
-}
-
-static int score_meteor(const struct bt_meteor_data *meteor, const struct reading *r,
-                        struct bt_caption_scores *scores, struct bt_err *err)
-{
-    struct bt_meteor_stats *stats = bt_alloc(scores->count, sizeof *stats, err), sum = { .chunks = 0 };
-    int rc = stats ? bt_caption_meteor(meteor, r->lex, r->items, scores->count, stats, err) : BT_ERR_MEMORY;
-    for (size_t i = 0; !rc && i < scores->count; i++) {
-        scores->each[i].meteor_stats = stats[i];
-        scores->each[i].meteor = bt_meteor_score(&stats[i]);
-        bt_meteor_add(&sum, &stats[i]);
-    }
-    scores->meteor = bt_meteor_score(&sum);
-    free(stats);
-    return rc;
-}
-
-/* The references of the corpus, as one stream; its images without any do not count. */
-static int read_corpus(const struct bt_captions *corpus, enum bt_tokens how, struct reading *r,
-                       struct bt_err *err)
-{
-    size_t images = (size_t)bt_join_count(corpus->join), count = 0, failed;
-    struct bt_text *captions = bt_alloc(corpus->reference_count, sizeof *captions, err);
-    struct bt_token_reader *reader = NULL;
-    r->corpus = bt_alloc(images, sizeof *r->corpus, err);
-    r->corpus_sentences = bt_alloc(corpus->reference_count, sizeof *r->corpus_sentences, err);
-    int rc = captions && r->corpus && r->corpus_sentences ? bt_token_reader_new(&reader, how, err) : BT_ERR_MEMORY;
-
-    for (size_t i = 0; !rc && i < images; i++) {
-        int32_t own;
-        const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &own);
-        struct bt_caption_item *item = &r->corpus[r->corpus_count];
-        *item = (struct bt_caption_item){ .references = r->corpus_sentences + count, .reference_count = own };
-        for (int32_t k = 0; k < own; k++)
-            captions[count++] = references[k];
-        r->corpus_count += own > 0;
-    }
-    if (!rc)
-        rc = bt_sentences_read(reader, captions, count, r->lex, r->corpus_sentences, &failed, err);
-    bt_token_reader_free(reader);
-    free(captions);
-    return rc;
-}
-
-static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy,
-                          enum bt_tokens how, struct bt_caption_scores *scores, struct bt_err *err)
-{
-    struct reading r = { .lex = bt_lexicon_new(),
-                         .count = scores->count,
-                         .items = bt_alloc(scores->count, sizeof *r.items, err),
-                         .sentences = bt_alloc(set->reference_count, sizeof *r.sentences, err),
-                         .rouge = bt_alloc(scores->count, sizeof *r.rouge, err),
-                         .cider = bt_alloc(scores->count, sizeof *r.cider, err),
-                         .counts = bt_alloc(scores->count, sizeof *r.counts, err) };
-    int rc = BT_OK;
-    if (!r.lex || !r.items || !r.sentences || !r.rouge || !r.cider || !r.counts)
-        rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for %zu captions", scores->count);
-    if (!rc)
-        rc = bt_lexicon_expect(r.lex, set->reference_bytes, err);
-    if (!rc)
-        rc = read_items(set, policy, how, scores, r.lex, r.items, r.sentences, err);
-    if (!rc && set->corpus)
-        rc = read_corpus(set->corpus, how, &r, err);
-    if (!rc)
-        rc = score_items(&r, scores, err);
-    if (!rc && set->meteor)
-        rc = score_meteor(set->meteor, &r, scores, err);
-    free(r.counts);
-    free(r.cider);
-    free(r.rouge);
-    free(r.corpus_sentences);
-    free(r.corpus);
-    free(r.sentences);
-    free(r.items);
-    bt_lexicon_free(r.lex);
-    return rc;
-}
-
 /* A sum over an image's references, so that their order does not count. */
 static int hash_image(const struct bt_captions *set, int32_t number, struct bt_buf *buf, uint64_t *data,
                       struct bt_err *err)
@@ -464,6 +283,192 @@ static int hash_data(const struct bt_captions *set, struct bt_caption_scores *sc
     for (size_t i = 0; !rc && i < scores->count; i++)
         rc = hash_image(set, scores->each[i].number, &buf, &scores->data, err);
     bt_buf_free(&buf);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- scores */
+
+/* What the metrics need, in one piece: items to score, and the corpus of the document frequencies. */
+struct reading {
+    const struct bt_captions *set;
+    struct bt_lexicon *lex;
+    struct bt_caption_item *items, *corpus;
+    struct bt_sentence *references, *hypotheses, *corpus_sentences;
+    size_t count, corpus_count;
+    double *rouge, *cider; /* by item */
+    struct bt_bleu_counts *counts;
+    struct bt_caption_scores *scores;
+    int cider_rc, others_rc;
+    struct bt_err cider_err, others_err;
+};
+
+static void score_cider(void *context)
+{
+    struct reading *r = context;
+    const struct bt_caption_item *corpus = r->corpus ? r->corpus : r->items;
+    size_t corpus_count = r->corpus ? r->corpus_count : r->count;
+    r->cider_rc = bt_cider_score(r->items, r->count, corpus, corpus_count, bt_lexicon_gram_count(r->lex), r->cider,
+                                 &r->cider_err);
+}
+
+static void score_others(void *context)
+{
+    struct reading *r = context;
+    struct bt_caption_scores *scores = r->scores;
+    int rc = bt_bleu_score(r->items, r->count, bt_lexicon_gram_count(r->lex), r->counts, scores->bleu, &r->others_err);
+    if (!rc)
+        rc = bt_rouge_score(r->items, r->count, bt_lexicon_piece_count(r->lex), r->rouge, &r->others_err);
+    size_t exact = 0;
+    for (size_t i = 0; !rc && i < r->count; i++) {
+        struct bt_caption_score *score = &scores->each[i];
+        score->counts = r->counts[i];
+        bt_bleu_value(&r->counts[i], score->bleu);
+        score->rouge_l = r->rouge[i];
+        score->exact = equals_reference(&r->items[i]);
+        exact += score->exact;
+    }
+    scores->rouge_l = rc ? 0 : pairwise_sum(r->rouge, r->count) / (double)r->count;
+    scores->exact = (double)exact / (double)r->count;
+    r->others_rc = rc ? rc : hash_data(r->set, scores, &r->others_err);
+}
+
+/* CIDEr takes as long as all others together. */
+static int score_items(struct reading *r, struct bt_err *err)
+{
+    bt_both(score_others, r, score_cider, r);
+    if (r->others_rc || r->cider_rc) {
+        *err = r->others_rc ? r->others_err : r->cider_err;
+        return r->others_rc ? r->others_rc : r->cider_rc;
+    }
+    r->scores->cider = pairwise_sum(r->cider, r->count) / (double)r->count;
+    for (size_t i = 0; i < r->count; i++)
+        r->scores->each[i].cider = r->cider[i];
+    return BT_OK;
+}
+
+static int score_meteor(const struct bt_meteor_data *meteor, const struct reading *r,
+                        struct bt_caption_scores *scores, struct bt_err *err)
+{
+    struct bt_meteor_stats *stats = bt_alloc(scores->count, sizeof *stats, err), sum = { .chunks = 0 };
+    int rc = stats ? bt_caption_meteor(meteor, r->lex, r->items, scores->count, stats, err) : BT_ERR_MEMORY;
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        scores->each[i].meteor_stats = stats[i];
+        scores->each[i].meteor = bt_meteor_score(&stats[i]);
+        bt_meteor_add(&sum, &stats[i]);
+    }
+    scores->meteor = bt_meteor_score(&sum);
+    free(stats);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- sentences */
+
+/* The references of the corpus, as one stream; its images without any do not count. */
+static int add_corpus(const struct bt_captions *corpus, struct reading *r, struct bt_text **captions, size_t *count,
+                      struct bt_err *err)
+{
+    size_t images = (size_t)bt_join_count(corpus->join);
+    *captions = bt_alloc(corpus->reference_count, sizeof **captions, err);
+    r->corpus = bt_alloc(images, sizeof *r->corpus, err);
+    r->corpus_sentences = bt_alloc(corpus->reference_count, sizeof *r->corpus_sentences, err);
+    if (!*captions || !r->corpus || !r->corpus_sentences)
+        return BT_ERR_MEMORY;
+    for (size_t i = 0; i < images; i++) {
+        int32_t own;
+        const struct bt_text *references = bt_captions_references(corpus, (int32_t)i, &own);
+        struct bt_caption_item *item = &r->corpus[r->corpus_count];
+        *item = (struct bt_caption_item){ .references = r->corpus_sentences + *count, .reference_count = own };
+        for (int32_t k = 0; k < own; k++)
+            (*captions)[(*count)++] = references[k];
+        r->corpus_count += own > 0;
+    }
+    return BT_OK;
+}
+
+/* Which image the reference is of, as far as they are scored. */
+static size_t image_of(const struct bt_captions *set, const struct bt_caption_scores *scores, size_t reference)
+{
+    size_t i = 0;
+    for (int32_t count; i < scores->count; i++, reference -= (size_t)count) {
+        bt_captions_references(set, scores->each[i].number, &count);
+        if (reference < (size_t)count)
+            break;
+    }
+    return i;
+}
+
+/* Says of which image the caption was that failed, unless it was one of the corpus. */
+static void name_image(const struct bt_captions *set, const struct bt_caption_scores *scores, const struct streams *streams,
+                       size_t failed, struct bt_err *err)
+{
+    const size_t image =
+        failed < streams->reference_count ? image_of(set, scores, failed) : failed - streams->reference_count;
+    if (image < scores->count) {
+        struct bt_text id = bt_join_id(set->join, scores->each[image].number);
+        bt_context(err, "image %s", bt_quote(id.data, id.size));
+    }
+}
+
+static int read_sentences(const struct bt_captions *set, const struct bt_join_policy *policy, enum bt_tokens how,
+                          const struct bt_caption_scores *scores, struct reading *r, struct bt_err *err)
+{
+    struct streams streams = { 0 };
+    struct bt_text *corpus = NULL;
+    size_t corpus_count = 0, failed = SIZE_MAX;
+    int rc = streams_new(&streams, set, policy, scores, err);
+    if (!rc && set->corpus)
+        rc = add_corpus(set->corpus, r, &corpus, &corpus_count, err);
+    if (!rc) {
+        const struct bt_sentence_stream all[] = { { streams.references, streams.reference_count, r->references },
+                                                  { streams.results, streams.result_count, r->hypotheses },
+                                                  { corpus, corpus_count, r->corpus_sentences } };
+        rc = bt_sentences_read(r->lex, how, all, set->corpus ? 3 : 2, &failed, err);
+        if (rc)
+            name_image(set, scores, &streams, failed, err);
+    }
+    const struct bt_sentence *references = r->references;
+    for (size_t i = 0; !rc && i < scores->count; i++) {
+        r->items[i].hypothesis = r->hypotheses[i];
+        r->items[i].references = references;
+        bt_captions_references(set, scores->each[i].number, &r->items[i].reference_count);
+        references += r->items[i].reference_count;
+    }
+    streams_free(&streams);
+    free(corpus);
+    return rc;
+}
+
+static int read_and_score(const struct bt_captions *set, const struct bt_join_policy *policy,
+                          enum bt_tokens how, struct bt_caption_scores *scores, struct bt_err *err)
+{
+    struct reading r = { .set = set,
+                         .scores = scores,
+                         .lex = bt_lexicon_new(),
+                         .count = scores->count,
+                         .items = bt_alloc(scores->count, sizeof *r.items, err),
+                         .references = bt_alloc(set->reference_count, sizeof *r.references, err),
+                         .hypotheses = bt_alloc(scores->count, sizeof *r.hypotheses, err),
+                         .rouge = bt_alloc(scores->count, sizeof *r.rouge, err),
+                         .cider = bt_alloc(scores->count, sizeof *r.cider, err),
+                         .counts = bt_alloc(scores->count, sizeof *r.counts, err) };
+    int rc = BT_OK;
+    if (!r.lex || !r.items || !r.references || !r.hypotheses || !r.rouge || !r.cider || !r.counts)
+        rc = bt_fail(err, BT_ERR_MEMORY, "out of memory for %zu captions", scores->count);
+    if (!rc)
+        rc = read_sentences(set, policy, how, scores, &r, err);
+    if (!rc)
+        rc = score_items(&r, err);
+    if (!rc && set->meteor)
+        rc = score_meteor(set->meteor, &r, scores, err);
+    free(r.counts);
+    free(r.cider);
+    free(r.rouge);
+    free(r.corpus_sentences);
+    free(r.corpus);
+    free(r.hypotheses);
+    free(r.references);
+    free(r.items);
+    bt_lexicon_free(r.lex);
     return rc;
 }
 
@@ -495,8 +500,6 @@ int bt_captions_score(struct bt_captions *set, const struct bt_join_policy *poli
         rc = choose(set, policy, &made, err);
     if (!rc)
         rc = read_and_score(set, policy, how, &made, err);
-    if (!rc)
-        rc = hash_data(set, &made, err);
     if (rc)
         free(made.each);
     else

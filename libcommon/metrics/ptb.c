@@ -7,9 +7,8 @@
 #include "libcommon/metrics/ptb_automaton.h"
 #include "libcommon/metrics/ptb_lower.h"
 #include "libcommon/metrics/ptb_rules.h"
+#include "libcommon/metrics/ptb_token.h"
 #include "libcommon/text/unicode.h"
-
-#define MAX_UNIT_BYTES 5 /* of output for one code unit: "-LRB-", "cents" */
 
 /* A scan that reads far past the token which it finds leaves a mark every so many units: from this state, at
  * this place, nothing is accepted any more. Later scans that come to a mark stop, so time stays linear. */
@@ -25,21 +24,35 @@ struct parts {
     uint16_t match, follow;
 };
 
+/* A rule that matches: how many units make the token, and how many are done with. */
+struct match {
+    int rule;
+    size_t token, done;
+};
+
 struct bt_ptb {
     struct bt_ptb_automaton *automaton;
     uint16_t start;      /* of all rules together */
     struct parts *parts; /* [bt_ptb_rule_count] */
 };
 
+struct bt_ptb_text {
+    uint16_t *units; /* UTF-16 */
+    size_t count;
+    size_t *begins; /* where each caption begins; [captions + 1], the last: `count` */
+    size_t captions;
+};
+
 struct bt_ptb_stream {
     struct bt_ptb *ptb;
-    uint16_t *units; /* UTF-16 */
-    size_t count, at;
-    struct marks *marks; /* [count / MARK_UNITS + 1] */
+    const uint16_t *units;
+    size_t count, at, end; /* of all units; where it stands, and shall end */
+    size_t mark_base;      /* the first of its own marks */
+    struct marks *marks;   /* [(count - begin) / MARK_UNITS + 1] */
     struct bt_buf *out;
     struct bt_buf token; /* scratch */
     size_t lines;        /* ended since the call began */
-    bool line_start, done;
+    bool line_start, to_last, passed, done;
 };
 
 /* ---------------------------------------------------------------- the rules */
@@ -123,13 +136,18 @@ static void mark(struct marks *marks, uint16_t state)
     marks->state[0] = state;
 }
 
+static struct marks *marks_at(const struct bt_ptb_stream *s, size_t at)
+{
+    return &s->marks[at / MARK_UNITS - s->mark_base];
+}
+
 /* Goes the way of a scan again, from the token that it found to where it gave up. */
 static void leave_marks(struct bt_ptb *ptb, struct bt_ptb_stream *s, size_t at, size_t token_end, size_t end)
 {
     uint16_t state = ptb->start;
     for (; at < end; at++) {
         if (at % MARK_UNITS == 0 && at >= token_end)
-            mark(&s->marks[at / MARK_UNITS], state);
+            mark(marks_at(s, at), state);
         state = bt_ptb_step(ptb->automaton, state, s->units[at]);
     }
 }
@@ -145,7 +163,7 @@ static int longest_rule(struct bt_ptb *ptb, struct bt_ptb_stream *s, size_t from
     uint16_t state = ptb->start, accepting = BT_PTB_DEAD;
     size_t at = from;
     while (at < s->count) {
-        if (at % MARK_UNITS == 0 && is_marked(&s->marks[at / MARK_UNITS], state))
+        if (at % MARK_UNITS == 0 && is_marked(marks_at(s, at), state))
             break;
         state = bt_ptb_step(ptb->automaton, state, s->units[at++]);
         if (state & BT_PTB_ACCEPTS) {
@@ -183,110 +201,33 @@ static size_t match_end(struct bt_ptb *ptb, const struct bt_ptb_stream *s, int r
     return end;
 }
 
-/* ---------------------------------------------------------------- the text of a token */
-
-/* What is written for one code unit, or for an entity in the place of one. As published, &amp; counts in
- * either case, the quotes only in lower case. */
-struct replacement {
-    uint16_t unit;
-    const char *entity, *text;
-};
-
-#define NBSP "\xc2\xa0"
-
-static const struct replacement soft[] = { { 0xAD, NULL, "" }, { 0, NULL, NULL } };
-static const struct replacement spaces[] = { { ' ', NULL, NBSP }, { 0, NULL, NULL } };
-static const struct replacement phone[] = {
-    { ' ', NULL, NBSP }, { '(', NULL, "-LRB-" }, { ')', NULL, "-RRB-" }, { 0, NULL, NULL }
-};
-static const struct replacement amp[] = { { 0, "&amp;", "&" }, { 0, NULL, NULL } };
-static const struct replacement opening[] = { { '\'', "&apos;", "`" },
-                                              { '"', "&quot;", "``" },
-                                              { 0, NULL, NULL } };
-static const struct replacement closing[] = { { '\'', "&apos;", "'" },
-                                              { '"', "&quot;", "''" },
-                                              { 0, NULL, NULL } };
-static const struct replacement curly[] = { /* whichever way */
-                                            { 0x2018, NULL, "`" },  { 0x201B, NULL, "`" },
-                                            { 0x2039, NULL, "`" },  { 0x91, NULL, "`" },
-                                            { 0x2019, NULL, "'" },  { 0x203A, NULL, "'" },
-                                            { 0x92, NULL, "'" },    { 0x201C, NULL, "``" },
-                                            { 0xAB, NULL, "``" },   { 0x93, NULL, "``" },
-                                            { 0x201D, NULL, "''" }, { 0xBB, NULL, "''" },
-                                            { 0x94, NULL, "''" },   { 0, NULL, NULL }
-};
-static const struct replacement vulgar[] = { { 0xBC, NULL, "1/4" },   { 0xBD, NULL, "1/2" },
-                                             { 0xBE, NULL, "3/4" },   { 0x2153, NULL, "1/3" },
-                                             { 0x2154, NULL, "2/3" }, { 0, NULL, NULL } };
-static const struct replacement money[] = { { 0xA2, NULL, "cents" }, { 0xA3, NULL, "#" },
-                                            { 0x80, NULL, "$" },     { 0xA4, NULL, "$" },
-                                            { 0x20A0, NULL, "$" },   { 0x20AC, NULL, "$" },
-                                            { 0, NULL, NULL } };
-static const struct replacement brackets[] = { { '(', NULL, "-LRB-" }, { ')', NULL, "-RRB-" },
-                                               { '[', NULL, "-LSB-" }, { ']', NULL, "-RSB-" },
-                                               { '{', NULL, "-LCB-" }, { '}', NULL, "-RCB-" },
-                                               { 0, NULL, NULL } };
-
-static const struct replacement *const replacements[] = {
-    [BT_PTB_SOFT] = soft,        [BT_PTB_SPACES] = spaces, [BT_PTB_PHONE] = phone,   [BT_PTB_AMP] = amp,
-    [BT_PTB_OPEN] = opening,     [BT_PTB_CLOSE] = closing, [BT_PTB_VULGAR] = vulgar, [BT_PTB_MONEY] = money,
-    [BT_PTB_BRACKET] = brackets, [BT_PTB_NOTHING] = NULL,
-};
-
-static bool begins_with(const uint16_t *units, size_t count, const char *entity)
+/* How many of the units that were matched make the token, and how many are done with. */
+static struct match settle(int rule, size_t matched)
 {
-    const uint16_t fold = strcmp(entity, "&amp;") == 0 ? 0x20 : 0;
-    size_t i = 0;
-    while (entity[i] && i < count && (units[i] | fold) == (entity[i] | fold))
-        i++;
-    return entity[i] == '\0';
+    const int back = bt_ptb_rules[rule].back;
+    struct match m = { rule, matched, matched };
+    if (back > 0)
+        m.token = m.done = matched - (size_t)back;
+    else if (back != 0)
+        m.done = matched - 1;
+    if (back == BT_PTB_ACRONYM && matched == 2)
+        m.token = 1;
+    return m;
 }
 
-/* The replacement at the front of the units, and how many of them it stands for; NULL: none. */
-static const char *replace(const struct replacement *table, const uint16_t *units, size_t count,
-                           size_t *taken)
+/* What comes next in the stream; rule -1 where memory ran out. */
+static struct match match(struct bt_ptb *ptb, struct bt_ptb_stream *s)
 {
-    for (; table->text; table++) {
-        *taken = 1;
-        if (table->unit == units[0] && table->unit > 0)
-            return table->text;
-        *taken = table->entity ? strlen(table->entity) : 0;
-        if (table->entity && begins_with(units, count, table->entity))
-            return table->text;
-    }
-    return NULL;
+    size_t end = 0;
+    int rule = longest_rule(ptb, s, s->at, &end);
+    if (rule < 0 || ptb->automaton->failed)
+        return (struct match){ -1, 0, 0 };
+    if (bt_ptb_rules[rule].follow)
+        end = match_end(ptb, s, rule, s->at, end);
+    return settle(rule, end - s->at);
 }
 
-/* The character at the front of the units; returns how many of them it takes. */
-static size_t next_character(const uint16_t *units, size_t count, uint32_t *c)
-{
-    *c = units[0];
-    if (*c < 0xD800 || *c > 0xDBFF || count < 2)
-        return 1;
-    *c = 0x10000 + ((*c - 0xD800) << 10) + (units[1] - 0xDC00u);
-    return 2;
-}
-
-/* Writes the token into `to` as it is before lower case; returns its bytes. */
-static size_t write_token(char *to, const struct bt_ptb_rule *rule, const uint16_t *units, size_t count)
-{
-    const struct replacement *table = replacements[rule->output];
-    size_t size = 0, taken;
-    for (size_t i = 0; i < count; i += taken) {
-        const char *text = table ? replace(table, units + i, count - i, &taken) : NULL;
-        if (!text && (rule->output == BT_PTB_OPEN || rule->output == BT_PTB_CLOSE))
-            text = replace(curly, units + i, count - i, &taken);
-        if (text) {
-            memcpy(to + size, text, strlen(text));
-            size += strlen(text);
-        } else {
-            uint32_t c;
-            taken = next_character(units + i, count - i, &c);
-            size += (size_t)bt_utf8_put(to + size, c);
-        }
-    }
-    return size;
-}
+/* ---------------------------------------------------------------- tokens */
 
 /* Writes ASCII in lower case; false when a unit is another character: nothing of it counts then. */
 static bool write_ascii(char *to, const uint16_t *units, size_t count)
@@ -307,10 +248,10 @@ static int put_special(struct bt_ptb_stream *s, const struct bt_ptb_rule *rule, 
         return bt_buf_add(s->out, rule->text, strlen(rule->text), err);
     if (rule->output == BT_PTB_DASHES && (count == 3 || count == 4))
         return bt_buf_add(s->out, "--", 2, err);
-    int rc = bt_grow(&s->token.data, &s->token.capacity, count * MAX_UNIT_BYTES + 1, 1, err);
+    int rc = bt_grow(&s->token.data, &s->token.capacity, count * BT_PTB_UNIT_BYTES + 1, 1, err);
     if (rc)
         return rc;
-    size_t size = write_token(s->token.data, rule, units, count);
+    size_t size = bt_ptb_write_token(s->token.data, rule, units, count);
     if (size == 0) /* soft hyphens and nothing else */
         return bt_buf_add(s->out, "-", 1, err);
     return bt_ptb_lower(s->out, s->token.data, size, err);
@@ -349,38 +290,34 @@ static int put(struct bt_ptb_stream *s, const struct bt_ptb_rule *rule, const ui
 
 /* ---------------------------------------------------------------- the stream */
 
-/* How many of a match's units make the token, and how many are done with. */
-static void settle(const struct bt_ptb_rule *rule, size_t matched, size_t *token, size_t *done)
+static int lex_lines(struct bt_ptb_stream *s, size_t lines, struct bt_err *err)
 {
-    *token = *done = matched;
-    if (rule->back > 0)
-        *token = *done = matched - (size_t)rule->back;
-    else if (rule->back != 0)
-        *done = matched - 1;
-    if (rule->back == BT_PTB_ACRONYM && matched == 2)
-        *token = 1;
+    int rc = BT_OK;
+    while (!rc && s->at < s->end && s->lines < lines) {
+        if (s->units[s->at] == ' ') { /* which begins no rule but that of blanks, which prints nothing */
+            s->at++;
+            continue;
+        }
+        const struct match m = match(s->ptb, s);
+        if (m.rule < 0)
+            return bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
+        rc = put(s, &bt_ptb_rules[m.rule], s->units + s->at, m.token, err);
+        s->at += m.done;
+    }
+    return rc;
 }
 
 /* Goes on to the end of so many lines. */
 static int lex(struct bt_ptb_stream *s, size_t lines, struct bt_buf *out, struct bt_err *err)
 {
-    struct bt_ptb *ptb = s->ptb;
-    int rc = BT_OK;
     s->out = out;
     s->lines = 0;
-    for (size_t end = 0, token, done; !rc && s->at < s->count && s->lines < lines; s->at += done) {
-        done = 1;
-        if (s->units[s->at] == ' ') /* which begins no rule but that of blanks, which prints nothing */
-            continue;
-        int rule = longest_rule(ptb, s, s->at, &end);
-        if (rule < 0 || ptb->automaton->failed)
-            return bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
-        if (bt_ptb_rules[rule].follow)
-            end = match_end(ptb, s, rule, s->at, end);
-        settle(&bt_ptb_rules[rule], end - s->at, &token, &done);
-        rc = put(s, &bt_ptb_rules[rule], s->units + s->at, token, err);
-    }
-    return rc;
+    int rc = lex_lines(s, lines, err);
+    if (rc || s->at <= s->end)
+        return rc;
+    s->end = s->count;
+    s->to_last = s->passed = true;
+    return lex_lines(s, lines, err);
 }
 
 static bool is_ascii(struct bt_text text)
@@ -410,50 +347,74 @@ static size_t put_units(uint16_t *units, struct bt_text caption)
     return count;
 }
 
-static int make_units(const struct bt_text *captions, size_t count, uint16_t **units, size_t *unit_count,
-                      struct bt_err *err)
+static int check_captions(const struct bt_text *captions, size_t count, uint64_t *bytes, struct bt_err *err)
 {
-    uint64_t bytes = 0;
+    *bytes = 0;
     for (size_t i = 0; i < count; i++) {
         int rc = bt_utf8_check(captions[i].data, captions[i].size, err);
         if (rc) {
             bt_context(err, "caption %zu", i + 1);
             return rc;
         }
-        bytes += captions[i].size + 1;
+        *bytes += captions[i].size + 1;
     }
-    uint16_t *made = bt_alloc(bytes, sizeof *made, err);
-    if (!made)
-        return BT_ERR_MEMORY;
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            made[at++] = '\n';
-        at += put_units(made + at, captions[i]);
-    }
-    *units = made;
-    *unit_count = at;
     return BT_OK;
 }
 
-int bt_ptb_stream_open(struct bt_ptb_stream **stream, struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
-                       struct bt_err *err)
+int bt_ptb_text_new(struct bt_ptb_text **text, const struct bt_text *captions, size_t count, struct bt_err *err)
+{
+    uint64_t bytes;
+    int rc = check_captions(captions, count, &bytes, err);
+    if (rc)
+        return rc;
+    struct bt_ptb_text *t = bt_alloc(1, sizeof *t, err);
+    if (!t)
+        return BT_ERR_MEMORY;
+    t->units = bt_alloc(bytes, sizeof *t->units, err);
+    t->begins = bt_alloc(count + 1, sizeof *t->begins, err);
+    if (!t->units || !t->begins) {
+        bt_ptb_text_free(t);
+        return BT_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            t->units[t->count++] = '\n';
+        t->begins[i] = t->count;
+        t->count += put_units(t->units + t->count, captions[i]);
+    }
+    t->begins[count] = t->count;
+    t->captions = count;
+    *text = t;
+    return BT_OK;
+}
+
+void bt_ptb_text_free(struct bt_ptb_text *t)
+{
+    if (!t)
+        return;
+    free(t->units);
+    free(t->begins);
+    free(t);
+}
+
+int bt_ptb_stream_open(struct bt_ptb_stream **stream, struct bt_ptb *ptb, const struct bt_ptb_text *text, size_t first,
+                       size_t end, struct bt_err *err)
 {
     struct bt_ptb_stream *s = bt_alloc(1, sizeof *s, err);
     if (!s)
         return BT_ERR_MEMORY;
-    s->ptb = ptb;
-    s->line_start = true;
-    int rc = make_units(captions, count, &s->units, &s->count, err);
-    if (!rc) {
-        s->marks = bt_alloc(s->count / MARK_UNITS + 1, sizeof *s->marks, err);
-        rc = s->marks ? BT_OK : BT_ERR_MEMORY;
-    }
-    if (rc)
+    *s = (struct bt_ptb_stream){ .ptb = ptb, .units = text->units, .count = text->count, .line_start = true };
+    s->at = text->begins[first];
+    s->end = text->begins[end];
+    s->to_last = end == text->captions;
+    s->mark_base = s->at / MARK_UNITS;
+    s->marks = bt_alloc(s->count / MARK_UNITS + 1 - s->mark_base, sizeof *s->marks, err);
+    if (!s->marks) {
         bt_ptb_stream_close(s);
-    else
-        *stream = s;
-    return rc;
+        return BT_ERR_MEMORY;
+    }
+    *stream = s;
+    return BT_OK;
 }
 
 void bt_ptb_stream_close(struct bt_ptb_stream *s)
@@ -462,31 +423,39 @@ void bt_ptb_stream_close(struct bt_ptb_stream *s)
         return;
     bt_buf_free(&s->token);
     free(s->marks);
-    free(s->units);
     free(s);
 }
 
 int bt_ptb_stream_next(struct bt_ptb_stream *s, size_t lines, struct bt_buf *text, struct bt_err *err)
 {
-    if (s->done)
+    if (s->done || (!s->to_last && s->at >= s->end))
         return BT_END;
     int rc = lex(s, lines, text, err);
-    s->done = s->lines < lines;
+    s->done = s->to_last && s->lines < lines;
     if (!rc && s->done)
         rc = bt_buf_add(text, "\n", 1, err); /* the end of the last line */
     return rc;
 }
 
+bool bt_ptb_stream_met(const struct bt_ptb_stream *s)
+{
+    return !s->passed;
+}
+
 int bt_ptb_lex(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *raw,
                struct bt_err *err)
 {
+    struct bt_ptb_text *text = NULL;
     struct bt_ptb_stream *s = NULL;
-    int rc = bt_ptb_stream_open(&s, ptb, captions, count, err);
+    int rc = bt_ptb_text_new(&text, captions, count, err);
+    if (!rc)
+        rc = bt_ptb_stream_open(&s, ptb, text, 0, count, err);
     if (!rc)
         rc = lex(s, SIZE_MAX, raw, err);
     if (!rc)
         rc = bt_buf_add(raw, "", 0, err); /* the NUL behind it */
     bt_ptb_stream_close(s);
+    bt_ptb_text_free(text);
     return rc;
 }
 
@@ -555,12 +524,16 @@ void bt_ptb_split(struct bt_buf *text, struct bt_text *tokens, size_t count)
 int bt_ptb_tokenize(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *text,
                     struct bt_text *tokens, struct bt_err *err)
 {
+    struct bt_ptb_text *whole = NULL;
     struct bt_ptb_stream *s = NULL;
-    int rc = bt_ptb_stream_open(&s, ptb, captions, count, err);
+    int rc = bt_ptb_text_new(&whole, captions, count, err);
+    if (!rc)
+        rc = bt_ptb_stream_open(&s, ptb, whole, 0, count, err);
     if (!rc)
         rc = bt_ptb_stream_next(s, SIZE_MAX, text, err);
     if (!rc)
         bt_ptb_split(text, tokens, count);
     bt_ptb_stream_close(s);
+    bt_ptb_text_free(whole);
     return rc;
 }

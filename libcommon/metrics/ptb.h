@@ -5,6 +5,7 @@
 #ifndef BT_METRICS_PTB_H
 #define BT_METRICS_PTB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "libcommon/base/err.h"
@@ -29,12 +30,20 @@ int bt_ptb_lex(struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
 int bt_ptb_tokenize(struct bt_ptb *ptb, const struct bt_text *captions, size_t count, struct bt_buf *text,
                     struct bt_text *tokens, struct bt_err *err);
 
-/* The same in portions. The stream keeps what it needs of the captions, one at a time uses `ptb`. E_UTF8, E_MEMORY. */
+/* The captions of one stream, made ready for any number of readers at once. E_UTF8 as above, E_MEMORY. */
+struct bt_ptb_text;
+int bt_ptb_text_new(struct bt_ptb_text **text, const struct bt_text *captions, size_t count, struct bt_err *err);
+void bt_ptb_text_free(struct bt_ptb_text *text);
+
+/* Reads captions[first, end) of a text in portions, with sight of all others. One at a time uses `ptb`. E_MEMORY. */
 struct bt_ptb_stream;
-int bt_ptb_stream_open(struct bt_ptb_stream **stream, struct bt_ptb *ptb, const struct bt_text *captions, size_t count,
-                       struct bt_err *err);
+int bt_ptb_stream_open(struct bt_ptb_stream **stream, struct bt_ptb *ptb, const struct bt_ptb_text *text, size_t first,
+                       size_t end, struct bt_err *err);
 /* Appends the next lines, each with its line feed: at least `lines`, fewer at the end. BT_END after it; E_MEMORY. */
 int bt_ptb_stream_next(struct bt_ptb_stream *stream, size_t lines, struct bt_buf *text, struct bt_err *err);
+/* At the end: whether a token ended just where captions[end] begins, so that a stream from there on reads what this one
+ * would. A token may hold a line feed and go over that border; then this stream has read on to the last caption. */
+bool bt_ptb_stream_met(const struct bt_ptb_stream *stream);
 void bt_ptb_stream_close(struct bt_ptb_stream *stream);
 /* Makes token strings of the first `count` lines, where they stand. */
 void bt_ptb_split(struct bt_buf *text, struct bt_text *tokens, size_t count);

@@ -9,11 +9,10 @@
 #define PORTION 512 /* captions */
 
 struct bt_token_reader {
-    enum bt_tokens how;
     struct bt_ptb *ptb;
     struct bt_ptb_stream *stream;
-    const struct bt_text *captions;
-    size_t count, at;
+    const struct bt_token_source *source;
+    size_t at, end;
 };
 
 const char *bt_tokens_name(enum bt_tokens how)
@@ -22,12 +21,24 @@ const char *bt_tokens_name(enum bt_tokens how)
     return names[how];
 }
 
+int bt_token_source_init(struct bt_token_source *source, enum bt_tokens how, const struct bt_text *captions, size_t count,
+                         struct bt_err *err)
+{
+    *source = (struct bt_token_source){ how, captions, count, NULL };
+    return how == BT_TOKENS_PTB ? bt_ptb_text_new(&source->text, captions, count, err) : BT_OK;
+}
+
+void bt_token_source_free(struct bt_token_source *source)
+{
+    bt_ptb_text_free(source->text);
+    *source = (struct bt_token_source){ 0 };
+}
+
 int bt_token_reader_new(struct bt_token_reader **reader, enum bt_tokens how, struct bt_err *err)
 {
     struct bt_token_reader *r = bt_alloc(1, sizeof *r, err);
     if (!r)
         return BT_ERR_MEMORY;
-    r->how = how;
     if (how == BT_TOKENS_PTB && !(r->ptb = bt_ptb_new())) {
         free(r);
         return bt_fail(err, BT_ERR_MEMORY, "out of memory for the tokenizer");
@@ -45,24 +56,28 @@ void bt_token_reader_free(struct bt_token_reader *r)
     free(r);
 }
 
-int bt_token_reader_begin(struct bt_token_reader *r, const struct bt_text *captions, size_t count, struct bt_err *err)
+int bt_token_reader_begin(struct bt_token_reader *r, const struct bt_token_source *source, size_t first, size_t end,
+                          struct bt_err *err)
 {
     bt_ptb_stream_close(r->stream);
     r->stream = NULL;
-    r->captions = captions;
-    r->count = count;
-    r->at = 0;
-    return r->how == BT_TOKENS_PTB ? bt_ptb_stream_open(&r->stream, r->ptb, captions, count, err) : BT_OK;
+    r->source = source;
+    r->at = first;
+    r->end = end;
+    return source->text ? bt_ptb_stream_open(&r->stream, r->ptb, source->text, first, end, err) : BT_OK;
 }
 
-static int make_words(const struct bt_token_reader *r, struct bt_token_portion *p, struct bt_err *err)
+bool bt_token_reader_met(const struct bt_token_reader *r)
+{
+    return !r->stream || bt_ptb_stream_met(r->stream);
+}
+
+static int make_words(const struct bt_text *captions, struct bt_token_portion *p, struct bt_err *err)
 {
     int rc = BT_OK;
     for (size_t i = 0; !rc && i < p->count; i++) {
         uint64_t from = p->text.size;
-        rc = bt_tokenize_words(&p->text, r->captions[r->at + i], err);
-        if (rc)
-            bt_context(err, "caption %zu", r->at + i + 1);
+        rc = bt_tokenize_words(&p->text, captions[i], err);
         p->tokens[i].size = p->text.size - from;
     }
     const char *at = p->text.data ? p->text.data : "";
@@ -79,28 +94,32 @@ static size_t count_lines(const struct bt_buf *text)
     return count;
 }
 
-int bt_token_reader_next(struct bt_token_reader *r, struct bt_token_portion *p, struct bt_err *err)
+static int read_stream(struct bt_token_reader *r, struct bt_token_portion *p, struct bt_err *err)
 {
-    const size_t left = r->count - r->at;
-    size_t count = PORTION;
-    if (left == 0)
-        return BT_END;
-    p->text.size = 0;
-    int rc = r->stream ? bt_ptb_stream_next(r->stream, PORTION, &p->text, err) : BT_OK;
-    if (!rc && r->stream)
-        count = count_lines(&p->text); /* more than asked for where a token holds a line feed */
-    p->first = r->at;
-    p->count = count < left ? count : left;
+    int rc = bt_ptb_stream_next(r->stream, PORTION, &p->text, err);
+    p->count = count_lines(&p->text); /* more than asked for where a token holds a line feed */
     if (!rc)
         rc = bt_grow(&p->tokens, &p->capacity, p->count, sizeof *p->tokens, err);
-    if (rc)
-        return rc;
-    if (r->how == BT_TOKENS_PTB)
+    if (!rc)
         bt_ptb_split(&p->text, p->tokens, p->count);
-    else if (r->how == BT_TOKENS_WORDS)
-        rc = make_words(r, p, err);
-    else
-        memcpy(p->tokens, r->captions + r->at, p->count * sizeof *p->tokens);
+    return rc;
+}
+
+int bt_token_reader_next(struct bt_token_reader *r, struct bt_token_portion *p, struct bt_err *err)
+{
+    const struct bt_text *captions = r->source->captions + r->at;
+    const size_t left = r->end - r->at;
+    p->text.size = 0;
+    if (r->stream)
+        return read_stream(r, p, err);
+    if (left == 0)
+        return BT_END;
+    p->count = left < PORTION ? left : PORTION;
+    int rc = bt_grow(&p->tokens, &p->capacity, p->count, sizeof *p->tokens, err);
+    if (!rc && r->source->how == BT_TOKENS_WORDS)
+        rc = make_words(captions, p, err);
+    else if (!rc)
+        memcpy(p->tokens, captions, p->count * sizeof *p->tokens);
     r->at += p->count;
     return rc;
 }

@@ -1,6 +1,5 @@
-/* Numbered strings and sentences. */
+/* Numbered strings, and words. */
 #include "libcommon/metrics/intern.h"
-#include "libcommon/metrics/sentence.h"
 #include "libcommon/metrics/words.h"
 #include "tests/test.h"
 
@@ -47,34 +46,6 @@ static void test_bytes(void)
     bt_intern_free(in);
 }
 
-static void test_sentence(void)
-{
-    struct bt_lexicon *lex = bt_lexicon_new();
-    struct bt_sentence s, same, empty;
-    struct bt_err err = { 0 };
-    CHECK_OK(bt_lexicon_read(lex, text("a dog a dog a"), &s, &err), &err);
-    CHECK_INT(s.word_count, 5);
-    CHECK_INT(s.gram_end[0], 2); /* a, dog */
-    CHECK_INT(s.gram_end[1], 4); /* a dog, dog a */
-    CHECK_INT(s.gram_end[2], 6);
-    CHECK_INT(s.gram_end[3], 8);
-    CHECK_INT(s.grams[0].count, 3);
-    CHECK_INT(s.grams[2].count, 2);
-    CHECK_OK(bt_lexicon_read(lex, text("a dog a dog a"), &same, &err), &err);
-    CHECK_INT(bt_lexicon_gram_count(lex), 8);
-    CHECK(bt_sentence_equal(&s, &same));
-    CHECK_OK(bt_lexicon_read(lex, text(""), &empty, &err), &err);
-    CHECK_INT(empty.word_count, 0);
-    CHECK_INT(empty.piece_count, 1);
-    CHECK(!bt_sentence_equal(&s, &empty));
-
-    char *long_caption = calloc(1, 100000);
-    memset(long_caption, 'a', 99999);
-    CHECK_INT(bt_lexicon_read(lex, text(long_caption), &s, &err), BT_ERR_LIMIT);
-    free(long_caption);
-    bt_lexicon_free(lex);
-}
-
 static void check_words(const char *in, const char *want)
 {
     struct bt_buf out = { 0 };
@@ -102,7 +73,6 @@ int main(void)
 {
     RUN(test_many);
     RUN(test_bytes);
-    RUN(test_sentence);
     RUN(test_words);
     return test_end();
 }

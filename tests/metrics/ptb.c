@@ -99,6 +99,22 @@ static void test_tokens(void)
     bt_ptb_free(ptb);
 }
 
+/* Appends the lines of captions[first, end); of all the rest where a token goes on behind them, and then it is false. */
+static bool read_part(struct bt_ptb *ptb, const struct bt_ptb_text *made, size_t first, size_t end, size_t lines,
+                      struct bt_buf *out)
+{
+    struct bt_ptb_stream *stream = NULL;
+    struct bt_err err = { 0 };
+    int rc = BT_OK;
+    CHECK_OK(bt_ptb_stream_open(&stream, ptb, made, first, end, &err), &err);
+    while (!rc)
+        rc = bt_ptb_stream_next(stream, lines, out, &err);
+    CHECK_INT(rc, BT_END);
+    const bool met = bt_ptb_stream_met(stream);
+    bt_ptb_stream_close(stream);
+    return met;
+}
+
 /* A stream read in portions has the lines of one that is read at once, whatever a portion ends in. */
 static void test_portions(void)
 {
@@ -113,18 +129,24 @@ static void test_portions(void)
         texts[i] = text(captions[i]);
     CHECK_OK(bt_ptb_lex(ptb, texts, COUNT, &whole, &err), &err);
     CHECK_OK(bt_buf_add(&whole, "\n", 1, &err), &err);
+    struct bt_ptb_text *made = NULL;
+    CHECK_OK(bt_ptb_text_new(&made, texts, COUNT, &err), &err);
     for (size_t lines = 1; lines <= COUNT + 2; lines++) {
-        struct bt_ptb_stream *stream = NULL;
         struct bt_buf parts = { 0 };
-        int rc = BT_OK;
-        CHECK_OK(bt_ptb_stream_open(&stream, ptb, texts, COUNT, &err), &err);
-        while (!rc)
-            rc = bt_ptb_stream_next(stream, lines, &parts, &err);
-        CHECK_INT(rc, BT_END);
+        read_part(ptb, made, 0, COUNT, lines, &parts);
         CHECK_STR(parts.data, whole.data);
         bt_buf_free(&parts);
-        bt_ptb_stream_close(stream);
     }
+    /* Two parts are the whole where a token ends between them; otherwise the first reads on. */
+    for (size_t middle = 0; middle < COUNT; middle++) {
+        struct bt_buf parts = { 0 };
+        if (read_part(ptb, made, 0, middle, 2, &parts))
+            read_part(ptb, made, middle, COUNT, 2, &parts);
+        CHECK_STR(parts.data, whole.data);
+        CHECK_INT(parts.size, whole.size);
+        bt_buf_free(&parts);
+    }
+    bt_ptb_text_free(made);
     bt_buf_free(&whole);
     bt_ptb_free(ptb);
 }
