@@ -17,6 +17,15 @@
 
 enum { FRACTION_BITS = 22, ROUND = 1 << (FRACTION_BITS - 1), LOW_BITS = 16 };
 
+enum {
+    TOGETHER = 32, /* rows of the horizontal pass */
+    TURNED = 16,
+    PIXEL = 3 * TOGETHER, /* bytes of a pixel of all of them */
+    BEHIND = 32,          /* bytes that the vector path may read behind a row */
+    APART = 32,           /* rows that are read lie a multiple of it apart, */
+    ASKEW = 8,            /* and begin so far behind one: rows that are aligned libjpeg-turbo writes past the cache, where they are read next */
+};
+
 /* The taps of one axis: output i is the sum of source lo[i] .. lo[i] + count[i] - 1 times k[i * stride
  * ..]. */
 struct axis {
@@ -173,68 +182,6 @@ static inline int16_t half_word(const void *from)
     return w;
 }
 
-/* Sixteen bytes of each of two rows. */
-__attribute__((target("avx2"))) static inline __m256i load_two(const uint8_t *a, const uint8_t *b)
-{
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)a)),
-                                   _mm_loadu_si128((const __m128i *)(const void *)b), 1);
-}
-
-/* Sums of four taps more, in each half those of one row: high as words (r0+r1 r2+r3 g0+g1 g2+g3 b0+b1 b2+b3 - -), low as (r g b -). */
-#define ADD_TAPS(pixels, high, low)                                                                                \
-    do {                                                                                                           \
-        __m256i p_ = (pixels);                                                                                     \
-        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(_mm256_shuffle_epi8(p_, all), k_high));                 \
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_shuffle_epi8(p_, first), k_first));                   \
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_shuffle_epi8(p_, second), k_second));                 \
-    } while (0)
-
-/* Both sums together, shifted: (r g b -) of one row in each half. */
-__attribute__((target("avx2"))) static inline __m256i end_taps(__m256i high, __m256i low)
-{
-    high = _mm256_slli_epi32(_mm256_madd_epi16(high, _mm256_set1_epi16(1)), LOW_BITS);
-    return _mm256_srai_epi32(_mm256_add_epi32(low, high), FRACTION_BITS);
-}
-
-static void put_word(uint8_t *p, int word)
-{
-    memcpy(p, &word, 4);
-}
-
-/* Four rows at once, so that taps are loaded once for all. Reads up to 3 pixels and 4 bytes behind the last tap,
- * and writes 1 byte behind each output row but the width. */
-__attribute__((target("avx2"))) static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[4],
-                                                      const struct axis *a)
-{
-    const __m256i all = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, -1, -1, -1, -1));
-    const __m256i first = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
-    const __m256i second = _mm256_broadcastsi128_si256(_mm_setr_epi8(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1));
-    const uint8_t *in0 = in[0], *in1 = in[1], *in2 = in[2], *in3 = in[3]; /* bytes stored might change the arrays */
-    uint8_t *out0 = out[0], *out1 = out[1], *out2 = out[2], *out3 = out[3];
-    const int8_t *k_of_high = a->high;
-    const int16_t *k_of_low = a->low;
-    const int *lo = a->lo, *count = a->count, stride = a->stride;
-
-    for (int x = 0; x < width; x++, k_of_high += stride, k_of_low += stride) {
-        size_t at = (size_t)lo[x] * 3, to = (size_t)x * 3;
-        __m256i high01 = _mm256_setzero_si256(), high23 = high01, low01 = _mm256_set1_epi32(ROUND), low23 = low01, bytes;
-
-        for (int j = 0; j < count[x]; j += 4, at += 12) {
-            __m256i k_high = _mm256_set1_epi32(word(k_of_high + j));
-            __m256i k_first = _mm256_set1_epi32(word(k_of_low + j)), k_second = _mm256_set1_epi32(word(k_of_low + j + 2));
-
-            ADD_TAPS(load_two(in0 + at, in1 + at), high01, low01);
-            ADD_TAPS(load_two(in2 + at, in3 + at), high23, low23);
-        }
-        bytes = _mm256_packs_epi32(end_taps(high01, low01), end_taps(high23, low23));
-        bytes = _mm256_packus_epi16(bytes, bytes); /* rows 0 and 2, twice; 1 and 3, twice */
-        put_word(out0 + to, _mm256_extract_epi32(bytes, 0));
-        put_word(out1 + to, _mm256_extract_epi32(bytes, 4));
-        put_word(out2 + to, _mm256_extract_epi32(bytes, 1));
-        put_word(out3 + to, _mm256_extract_epi32(bytes, 5));
-    }
-}
-
 /* Two rows a round, 32 bytes across; returns how many bytes it did. */
 __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in,
                                                           size_t row_bytes, const int8_t *k_of_high, const int16_t *k_of_low,
@@ -272,15 +219,82 @@ __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t b
     }
     return x;
 }
+
+/* Sixteen rows of sixteen bytes become columns, in each half: four times, each row is shuffled with the one eight further. */
+__attribute__((target("avx2"))) static inline void turn(__m256i v[TURNED])
+{
+    __m256i t[TURNED];
+
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < TURNED / 2; i++) {
+            t[2 * i] = _mm256_unpacklo_epi8(v[i], v[i + TURNED / 2]);
+            t[2 * i + 1] = _mm256_unpackhi_epi8(v[i], v[i + TURNED / 2]);
+        }
+        memcpy(v, t, sizeof t);
+    }
+}
+
+/* The bytes of TOGETHER rows, those at one place side by side. Reads and writes up to a multiple of TURNED bytes of a row. */
+__attribute__((target("avx2"))) static void to_columns(uint8_t *columns, const uint8_t *const rows[TOGETHER], size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += TURNED, columns += TURNED * TOGETHER) {
+        __m256i v[TURNED];
+
+        for (int i = 0; i < TURNED; i++)
+            v[i] = _mm256_inserti128_si256(
+                _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(rows[i] + at))),
+                _mm_loadu_si128((const __m128i *)(const void *)(rows[i + TURNED] + at)), 1);
+        turn(v);
+        for (int i = 0; i < TURNED; i++)
+            _mm256_storeu_si256((__m256i *)(void *)(columns + i * TOGETHER), v[i]);
+    }
+}
+
+/* And back, the first `count` rows. */
+__attribute__((target("avx2"))) static void to_rows(uint8_t *rows, size_t bytes, int count, const uint8_t *columns)
+{
+    for (size_t at = 0; at < bytes; at += TURNED, columns += TURNED * TOGETHER) {
+        size_t size = bytes - at < TURNED ? bytes - at : TURNED;
+        uint8_t halves[TURNED][TOGETHER];
+        __m256i v[TURNED];
+
+        for (int i = 0; i < TURNED; i++)
+            v[i] = _mm256_loadu_si256((const __m256i *)(const void *)(columns + i * TOGETHER));
+        turn(v);
+        memcpy(halves, v, sizeof v);
+        for (int i = 0; i < count; i++) {
+            const uint8_t *row = halves[i % TURNED] + (i < TURNED ? 0 : TURNED);
+
+            if (size == TURNED)
+                memcpy(rows + (size_t)i * bytes + at, row, TURNED);
+            else
+                memcpy(rows + (size_t)i * bytes + at, row, size);
+        }
+    }
+}
+
+/* The horizontal pass is the vertical one of columns that are turned into rows. */
+static void rows_avx2(uint8_t *out, int width, const uint8_t *const in[TOGETHER], size_t in_bytes, int count,
+                      const struct axis *a, uint8_t *columns, uint8_t *made)
+{
+    to_columns(columns, in, in_bytes);
+    for (int x = 0; x < width; x++) {
+        size_t taps = (size_t)x * (size_t)a->stride;
+
+        column_avx2(made + (size_t)x * PIXEL, PIXEL, columns + (size_t)a->lo[x] * PIXEL, PIXEL, a->high + taps, a->low + taps,
+                    a->count[x]);
+    }
+    to_rows(out, (size_t)width * 3, count, made);
+}
 #else
 static bool have_avx2(void)
 {
     return false;
 }
-static void rows_avx2(uint8_t *const out[4], int width, const uint8_t *const in[4], const struct axis *a)
+static void rows_avx2(uint8_t *out, int width, const uint8_t *const in[TOGETHER], size_t in_bytes, int count,
+                      const struct axis *a, uint8_t *columns, uint8_t *made)
 {
-    for (int i = 0; i < 4; i++)
-        row_plain(out[i], width, in[i], a);
+    (void)out, (void)width, (void)in, (void)in_bytes, (void)count, (void)a, (void)columns, (void)made;
 }
 static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t row_bytes, const int8_t *k_of_high,
                           const int16_t *k_of_low, int count)
@@ -292,19 +306,12 @@ static size_t column_avx2(uint8_t *out, size_t bytes, const uint8_t *in, size_t 
 
 /* ---- the two passes ---- */
 
-enum {
-    TOGETHER = 4, /* rows */
-    BEHIND = 32,  /* bytes that the vector path may touch behind a row */
-    APART = 32,   /* rows that are read lie a multiple of it apart, */
-    ASKEW = 8,    /* and begin so far behind one: rows that are aligned libjpeg-turbo writes past the cache, where they are read next */
-};
-
 static size_t row_apart(const struct view *v)
 {
     return ((size_t)v->width * 3 + BEHIND + APART - 1) / APART * APART;
 }
 
-/* Where `count` rows from y on lie, with room behind them. Rows that are read, and those at the end of the pixels, behind which
+/* Where `count` rows from y on lie, with room behind them; the last stands for those that are fewer than TOGETHER. Rows that are read, and those at the end of the pixels, behind which
  * there may be nothing, lie in `copies`. */
 static int take_rows(const uint8_t *in[TOGETHER], const struct view *v, int y, int count, uint8_t *copies)
 {
@@ -317,45 +324,52 @@ static int take_rows(const uint8_t *in[TOGETHER], const struct view *v, int y, i
         if (!v->read && (size_t)(v->height - 1 - y - i) * v->row_bytes < BEHIND)
             in[i] = memcpy(copy, in[i], bytes);
     }
+    for (int i = count; i < TOGETHER; i++)
+        in[i] = in[count - 1];
     return v->read ? v->read(v->context, copies, apart, count) : BT_OK;
 }
 
-/* Rows by the vector path, fewer than TOGETHER as well; output goes through rows with room behind them. */
-static void rows_vector(uint8_t *out, int width, const uint8_t *in[TOGETHER], int count, const struct axis *a, uint8_t *scratch)
-{
-    size_t bytes = (size_t)width * 3;
-    uint8_t *to[TOGETHER];
+/* What the horizontal pass needs beside its rows. */
+struct scratch {
+    uint8_t *memory;
+    uint8_t *copies;         /* TOGETHER rows */
+    uint8_t *columns, *made; /* vector path: of the rows, and of what is made of them */
+};
 
-    for (int i = 0; i < TOGETHER; i++)
-        to[i] = scratch + (size_t)i * (bytes + BEHIND);
-    for (int i = count; i < TOGETHER; i++)
-        in[i] = in[0];
-    rows_avx2(to, width, in, a);
-    for (int i = 0; i < count; i++)
-        memcpy(out + (size_t)i * bytes, to[i], bytes);
+static int scratch_make(struct scratch *s, const struct view *v, int width, bool vector, struct bt_err *err)
+{
+    size_t copies = TOGETHER * row_apart(v), columns = vector ? row_apart(v) * TOGETHER : 0,
+           made = vector ? ((size_t)width * 3 + BEHIND) * TOGETHER : 0;
+
+    s->memory = bt_alloc(APART + ASKEW + copies + columns + made, 1, err);
+    if (!s->memory)
+        return BT_ERR_MEMORY;
+    s->columns = s->memory + (APART - (uintptr_t)s->memory % APART);
+    s->made = s->columns + columns;
+    s->copies = s->made + made + ASKEW;
+    return BT_OK;
 }
 
 /* Rows first .. first + rows - 1 of the view, `width` wide, into out. */
 static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
                       const struct axis *a, bool vector, struct bt_err *err)
 {
-    size_t out_bytes = (size_t)width * 3, copies_bytes = TOGETHER * row_apart(v);
-    uint8_t *memory = bt_alloc(APART + ASKEW + copies_bytes + TOGETHER * (out_bytes + BEHIND), 1, err);
-    uint8_t *scratch = memory ? memory + (APART - (uintptr_t)memory % APART) + ASKEW : NULL;
-    int rc = scratch ? BT_OK : BT_ERR_MEMORY;
+    size_t out_bytes = (size_t)width * 3;
+    struct scratch s;
+    int rc = scratch_make(&s, v, width, vector, err);
 
     for (int y = 0; y < rows && !rc; y += TOGETHER) {
         int count = rows - y < TOGETHER ? rows - y : TOGETHER;
         uint8_t *to = out + (size_t)y * out_bytes;
         const uint8_t *in[TOGETHER];
 
-        rc = take_rows(in, v, first + y, count, scratch);
+        rc = take_rows(in, v, first + y, count, s.copies);
         if (!rc && vector)
-            rows_vector(to, width, in, count, a, scratch + copies_bytes);
+            rows_avx2(to, width, in, (size_t)v->width * 3, count, a, s.columns, s.made);
         for (int i = 0; i < count && !rc && !vector; i++)
             row_plain(to + (size_t)i * out_bytes, width, in[i], a);
     }
-    free(memory);
+    free(s.memory);
     return rc;
 }
 

@@ -290,11 +290,17 @@ static int put(struct bt_ptb_stream *s, const struct bt_ptb_rule *rule, const ui
 
 /* ---------------------------------------------------------------- the stream */
 
+/* A space begins no rule but that of a run of blanks, which prints nothing, and which ends here or with spaces. */
+static bool is_lone_space(const struct bt_ptb_stream *s)
+{
+    return s->units[s->at] == ' ' && s->at + 1 < s->count && s->units[s->at + 1] >= ' ' && s->units[s->at + 1] < 0x7F;
+}
+
 static int lex_lines(struct bt_ptb_stream *s, size_t lines, struct bt_err *err)
 {
     int rc = BT_OK;
     while (!rc && s->at < s->end && s->lines < lines) {
-        if (s->units[s->at] == ' ') { /* which begins no rule but that of blanks, which prints nothing */
+        if (is_lone_space(s)) {
             s->at++;
             continue;
         }

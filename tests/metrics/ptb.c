@@ -56,6 +56,8 @@ static void test_table(void)
           "\u03b1\u03c2|.|a1\u03c2|a-\u03c2|a|,|\u03c3|\u03c3\u03c2" },
         { "DON&APOS;T don&apos;t AT&AMP;T", "do|n&apos;t|do|n't|at&t" },
         { "\u00ad", "-" },
+        { "_A\u03a390\u00ada@#", "_|a\u03c290\u00ada@#" }, /* a word ends between a number, a soft hyphen and a letter */
+        { "a test \u3000.edu", "a|test|.|edu" }, /* blanks of two kinds are one run */
         { "", "" },
     };
     struct bt_ptb *ptb = bt_ptb_new();
