@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "libcommon/base/json.h"
+#include "libcommon/base/mem.h"
 #include "libcommon/base/tool.h"
 #include "libcommon/metrics/score.h"
 #include "libcommon/stream/stream.h"
@@ -131,12 +132,12 @@ static int run(struct bt_err *err)
     o.duplicates_given = duplicates;
     o.seed = (uint64_t)seed;
     int rc = check_options(c, err);
+    bt_use_large_heap();
     return rc ? rc : c->score(&o, err);
 }
 
 int main(int argc, char **argv)
 {
     const struct bt_tool tool = { "bt-score", "score generated captions, answers and rankings", options };
-    bt_use_large_heap();
     return bt_tool_main(&tool, run, argc, argv);
 }

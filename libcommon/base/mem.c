@@ -32,13 +32,17 @@ static void use_large_pages(void *memory, uint64_t bytes)
         madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
+void bt_keep_heap(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_HEAP / 2);
+    mallopt(M_TRIM_THRESHOLD, LARGE_HEAP);
+}
+
 void bt_use_large_heap(void)
 {
     char *first, *end;
 
     mallopt(M_ARENA_MAX, 1); /* others would lie elsewhere */
-    mallopt(M_MMAP_THRESHOLD, LARGE_HEAP / 2);
-    mallopt(M_TRIM_THRESHOLD, LARGE_HEAP);
     mallopt(M_TOP_PAD, LARGE_HEAP);
     first = malloc(LARGE_PAGE); /* the heap grows by all of it */
     end = sbrk(0);

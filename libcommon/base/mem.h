@@ -29,8 +29,12 @@ static inline bool bt_mul_u64(uint64_t a, uint64_t b, uint64_t *out)
     return true;
 }
 
-/* For a tool that does its work in one go and then ends: the heap lies in one piece, in large pages where the system has
- * them, and nothing is given back before the end. Called first, before there are threads. */
+/* What is freed is kept for the next picture or record: to give it back and take it again costs more than what is done with
+ * it. Every tool begins with it. */
+void bt_keep_heap(void);
+
+/* Beside that, for a tool that does all its work in one go: the heap lies in one piece, in large pages where the system has
+ * them. Called before there are threads. */
 void bt_use_large_heap(void);
 
 /* Zeroed memory for count * size bytes (checked), or NULL with E_MEMORY in err; count 0 gives a pointer to

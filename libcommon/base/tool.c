@@ -11,6 +11,7 @@
 
 #include "libcommon/base/file.h"
 #include "libcommon/base/log.h"
+#include "libcommon/base/mem.h"
 #include "libcommon/base/options.h"
 
 static const char *tool_name = "bt";
@@ -183,6 +184,7 @@ int bt_tool_main(const struct bt_tool *tool, int (*run)(struct bt_err *err), int
     int rc, closed;
 
     tool_name = tool->name;
+    bt_keep_heap();
     rc = reserve_streams(&err);
     if (rc)
         return report(rc, &err);

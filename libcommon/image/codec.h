@@ -47,6 +47,14 @@ int bt_image_check(uint64_t width, uint64_t height, const struct bt_image_option
 int bt_image_take(uint8_t **rgb, uint64_t width, uint64_t height, const struct bt_image_options *options,
                   struct bt_image_reject *reject);
 
+/* Where rows for libjpeg-turbo begin, in memory with BT_ASKEW bytes to spare: those aligned to 32 bytes it writes past the cache,
+ * though they are read next. */
+enum { BT_ASKEW = 32 + 8 };
+static inline uint8_t *bt_image_askew(uint8_t *memory)
+{
+    return memory + (32 - (uintptr_t)memory % 32) + 8;
+}
+
 /* A pixel over the background, rounded as Pillow's paste rounds. */
 static inline void bt_image_blend(uint8_t rgb[3], unsigned alpha, const uint8_t background[3])
 {

@@ -32,7 +32,8 @@ struct bt_jpeg {
     bt_crop_chooser *choose; /* NULL: the whole picture is wanted */
     void *context;
     struct bt_crop part; /* what is wanted */
-    uint8_t *row;        /* one row as libjpeg gives it, when that is not one of the result */
+    uint8_t *memory;
+    uint8_t *row;        /* in it: one row as libjpeg gives it, when that is not one of the result */
     unsigned row_begin; /* the column it begins with */
 };
 
@@ -230,9 +231,10 @@ static int begin(struct bt_jpeg *d, const struct rows *rows, struct bt_image_rej
                         : (struct bt_crop){ 0, 0, (int)c->image_height, (int)c->image_width };
     c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
     if (c->num_components != 3 || d->choose) {
-        d->row = malloc((size_t)c->image_width * 4);
-        if (!d->row)
+        d->memory = malloc((size_t)c->image_width * 4 + BT_ASKEW);
+        if (!d->memory)
             return bt_image_refuse(reject, "DECODE_MEM", "out of memory");
+        d->row = bt_image_askew(d->memory);
     }
     return jpeg_start_decompress(c) && (!d->choose || narrow(d)) ? BT_OK : cut(d, reject);
 }
@@ -318,7 +320,7 @@ void bt_jpeg_close(struct bt_jpeg *d)
     if (!d)
         return;
     jpeg_destroy_decompress(&d->cinfo);
-    free(d->row);
+    free(d->memory);
     free(d);
 }
 

@@ -22,8 +22,7 @@ enum {
     TURNED = 16,
     PIXEL = 3 * TOGETHER, /* bytes of a pixel of all of them */
     BEHIND = 32,          /* bytes that the vector path may read behind a row */
-    APART = 32,           /* rows that are read lie a multiple of it apart, */
-    ASKEW = 8,            /* and begin so far behind one: rows that are aligned libjpeg-turbo writes past the cache, where they are read next */
+    APART = 32,           /* rows that are read lie a multiple of it apart */
 };
 
 /* The taps of one axis: output i is the sum of source lo[i] .. lo[i] + count[i] - 1 times k[i * stride
@@ -341,12 +340,12 @@ static int scratch_make(struct scratch *s, const struct view *v, int width, bool
     size_t copies = TOGETHER * row_apart(v), columns = vector ? row_apart(v) * TOGETHER : 0,
            made = vector ? ((size_t)width * 3 + BEHIND) * TOGETHER : 0;
 
-    s->memory = bt_alloc(APART + ASKEW + copies + columns + made, 1, err);
+    s->memory = bt_alloc(APART + columns + made + copies + BT_ASKEW, 1, err);
     if (!s->memory)
         return BT_ERR_MEMORY;
     s->columns = s->memory + (APART - (uintptr_t)s->memory % APART);
     s->made = s->columns + columns;
-    s->copies = s->made + made + ASKEW;
+    s->copies = bt_image_askew(s->made + made);
     return BT_OK;
 }
 

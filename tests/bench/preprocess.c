@@ -17,6 +17,7 @@
 #include <jpeglib.h>
 
 #include "libcommon/base/hash.h"
+#include "libcommon/base/mem.h"
 #include "libcommon/image/image.h"
 
 enum { WIDTH = 640, HEIGHT = 480, SIDE = 224, PICTURES = 8, TURNS = 12, LOOPS = 6, LONGER = 4 };
@@ -261,6 +262,7 @@ int main(void)
     struct peer peer;
     unsigned long bytes = 0;
 
+    bt_keep_heap(); /* as every tool */
     for (unsigned i = 0; i < PICTURES; i++) {
         files[i] = compress_picture(i);
         bytes += files[i].size;
