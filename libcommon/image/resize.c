@@ -102,6 +102,14 @@ static int axis_make(struct axis *a, int in, int out, float begin, float end, st
     return BT_OK;
 }
 
+static void split(int8_t *restrict high, int16_t *restrict low, const int32_t *restrict k, size_t taps)
+{
+    for (size_t t = 0; t < taps; t++) {
+        low[t] = (int16_t)(uint16_t)k[t];
+        high[t] = (int8_t)((k[t] - low[t]) >> LOW_BITS);
+    }
+}
+
 static int axis_split(struct axis *a, int out, struct bt_err *err)
 {
     size_t taps = (size_t)out * (size_t)a->stride;
@@ -110,10 +118,7 @@ static int axis_split(struct axis *a, int out, struct bt_err *err)
     a->low = bt_alloc(taps, sizeof *a->low, err);
     if (!a->high || !a->low)
         return BT_ERR_MEMORY;
-    for (size_t t = 0; t < taps; t++) {
-        a->low[t] = (int16_t)(uint16_t)a->k[t];
-        a->high[t] = (int8_t)((a->k[t] - a->low[t]) >> LOW_BITS);
-    }
+    split(a->high, a->low, a->k, taps);
     return BT_OK;
 }
 
@@ -192,10 +197,11 @@ __attribute__((target("avx2"))) static size_t column_avx2(uint8_t *out, size_t b
     for (; x + 32 <= bytes; x += 32) {
         __m256i low[4] = { round, round, round, round }, high[2] = { zero, zero };
 
+#pragma GCC unroll 3
         for (int j = 0; j < count; j += 2) {
             const uint8_t *p = in + (size_t)j * row_bytes + x;
             __m256i above = _mm256_loadu_si256((const __m256i *)(const void *)p);
-            __m256i below = j + 1 < count ? _mm256_loadu_si256((const __m256i *)(const void *)(p + row_bytes)) : zero;
+            __m256i below = _mm256_loadu_si256((const __m256i *)(const void *)(p + row_bytes)); /* times 0 where there is none */
             const __m256i pairs[2] = { _mm256_unpacklo_epi8(above, below), _mm256_unpackhi_epi8(above, below) };
             __m256i k_high = _mm256_set1_epi16(half_word(k_of_high + j)), k_low = _mm256_set1_epi32(word(k_of_low + j));
 
@@ -328,115 +334,143 @@ static int take_rows(const uint8_t *in[TOGETHER], const struct view *v, int y, i
     return v->read ? v->read(v->context, copies, apart, count) : BT_OK;
 }
 
-/* What the horizontal pass needs beside its rows. */
-struct scratch {
-    uint8_t *memory;
-    uint8_t *copies;         /* TOGETHER rows */
-    uint8_t *columns, *made; /* vector path: of the rows, and of what is made of them */
+/* One picture's work. Rows pass through the axis across, wait in `window` until all that an output row needs are there, and
+ * pass through the axis down. */
+struct work {
+    const struct view *v;
+    uint8_t *out;
+    int width, height;
+    bool across, down, vector;
+    struct axis x, y;
+    int first, rows;         /* of the view: those that are needed */
+    uint8_t *memory;         /* of all that follows: */
+    uint8_t *copies;         /* TOGETHER rows of the view */
+    uint8_t *columns, *made; /* the vector path's, of the rows and of what is made of them */
+    uint8_t *window;
+    int top, held;           /* the rows in the window */
+    int next;                /* the output row that is made next */
 };
 
-static int scratch_make(struct scratch *s, const struct view *v, int width, bool vector, struct bt_err *err)
+static int make_axes(struct work *w, const float box[4], struct bt_err *err)
 {
-    size_t copies = TOGETHER * row_apart(v), columns = vector ? row_apart(v) * TOGETHER : 0,
-           made = vector ? ((size_t)width * 3 + BEHIND) * TOGETHER : 0;
+    const struct view *v = w->v;
+    int rc = BT_OK;
 
-    s->memory = bt_alloc(APART + columns + made + copies + BT_ASKEW, 1, err);
-    if (!s->memory)
-        return BT_ERR_MEMORY;
-    s->columns = s->memory + (APART - (uintptr_t)s->memory % APART);
-    s->made = s->columns + columns;
-    s->copies = bt_image_askew(s->made + made);
-    return BT_OK;
-}
-
-/* Rows first .. first + rows - 1 of the view, `width` wide, into out. */
-static int horizontal(uint8_t *out, int width, const struct view *v, int first, int rows,
-                      const struct axis *a, bool vector, struct bt_err *err)
-{
-    size_t out_bytes = (size_t)width * 3;
-    struct scratch s;
-    int rc = scratch_make(&s, v, width, vector, err);
-
-    for (int y = 0; y < rows && !rc; y += TOGETHER) {
-        int count = rows - y < TOGETHER ? rows - y : TOGETHER;
-        uint8_t *to = out + (size_t)y * out_bytes;
-        const uint8_t *in[TOGETHER];
-
-        rc = take_rows(in, v, first + y, count, s.copies);
-        if (!rc && vector)
-            rows_avx2(to, width, in, (size_t)v->width * 3, count, a, s.columns, s.made);
-        for (int i = 0; i < count && !rc && !vector; i++)
-            row_plain(to + (size_t)i * out_bytes, width, in[i], a);
+    w->across = w->width != v->width || box[0] != 0 || box[2] != (float)w->width;
+    w->down = w->height != v->height || box[1] != 0 || box[3] != (float)w->height;
+    w->rows = v->height;
+    if (w->down) {
+        rc = axis_make(&w->y, v->height, w->height, box[1], box[3], err);
+        if (!rc) {
+            w->first = w->y.lo[0];
+            w->rows = w->y.lo[w->height - 1] + w->y.count[w->height - 1] - w->first;
+        }
     }
-    free(s.memory);
+    if (!rc && w->across)
+        rc = axis_make(&w->x, v->width, w->width, box[0], box[2], err);
+    if (!rc && w->across && w->vector)
+        rc = axis_split(&w->x, w->width, err);
+    if (!rc && w->down && w->vector)
+        rc = axis_split(&w->y, w->height, err);
     return rc;
 }
 
-static void vertical(uint8_t *out, int width, int height, const struct view *v, int first,
-                     const struct axis *a, bool vector)
+static int take_memory(struct work *w, struct bt_err *err)
 {
-    size_t bytes = (size_t)width * 3;
+    bool turned = w->across && w->vector;
+    uint64_t capacity = 0;
+    size_t columns = turned ? row_apart(w->v) * TOGETHER : 0, made = turned ? ((size_t)w->width * 3 + BEHIND) * TOGETHER : 0,
+           window = w->down ? (size_t)(w->y.stride + TOGETHER + 1) * (size_t)w->width * 3 : 0, copies = TOGETHER * row_apart(w->v);
+    int rc = bt_grow(&w->memory, &capacity, APART + columns + made + window + copies + BT_ASKEW, 1, err);
 
-    for (int y = 0; y < height; y++, out += bytes) {
-        const uint8_t *in = v->rgb + (size_t)(a->lo[y] - first) * v->row_bytes;
-        size_t taps = (size_t)y * (size_t)a->stride, done = 0;
-
-        if (vector)
-            done = column_avx2(out, bytes, in, v->row_bytes, a->high + taps, a->low + taps, a->count[y]);
-        column_plain(out, done, bytes, in, v->row_bytes, a->k + taps, a->count[y]);
-    }
+    if (rc)
+        return rc;
+    w->columns = w->memory + (APART - (uintptr_t)w->memory % APART);
+    w->made = w->columns + columns;
+    w->window = w->made + made;
+    w->copies = bt_image_askew(w->window + window);
+    return BT_OK;
 }
 
-static void copy(uint8_t *out, const struct view *v)
+/* The rows from `y` on, as wide as the output. */
+static int across_rows(struct work *w, uint8_t *to, int y, int count)
 {
-    size_t bytes = (size_t)v->width * 3;
+    size_t bytes = (size_t)w->width * 3;
+    const uint8_t *in[TOGETHER];
+    int rc = take_rows(in, w->v, y, count, w->copies);
 
-    for (int y = 0; y < v->height; y++)
-        memcpy(out + (size_t)y * bytes, v->rgb + (size_t)y * v->row_bytes, bytes);
-}
-
-static int resize(uint8_t *rgb, int width, int height, struct view v, const float box[4], bool vector,
-                  struct bt_err *err)
-{
-    bool across = width != v.width || box[0] != 0 || box[2] != (float)width;
-    bool down = height != v.height || box[1] != 0 || box[3] != (float)height;
-    struct axis x = { 0 }, y = { 0 };
-    uint8_t *middle = NULL;
-    int first = 0, rows = v.height, rc = BT_OK;
-
-    if (!across && !down) {
-        copy(rgb, &v);
+    if (rc)
+        return rc;
+    if (w->across && w->vector) {
+        rows_avx2(to, w->width, in, (size_t)w->v->width * 3, count, &w->x, w->columns, w->made);
         return BT_OK;
     }
-    if (down) {
-        rc = axis_make(&y, v.height, height, box[1], box[3], err);
-        if (!rc) {
-            first = y.lo[0];
-            rows = y.lo[height - 1] + y.count[height - 1] - first;
-        }
-    }
-    if (!rc && across)
-        rc = axis_make(&x, v.width, width, box[0], box[2], err);
-    if (!rc && across && vector)
-        rc = axis_split(&x, width, err);
-    if (!rc && down && vector)
-        rc = axis_split(&y, height, err);
-    if (!rc && across && down) {
-        middle = bt_alloc((uint64_t)rows * (uint64_t)width, 3, err);
-        rc = middle ? BT_OK : BT_ERR_MEMORY;
-    }
-    if (!rc && across)
-        rc = horizontal(middle ? middle : rgb, width, &v, first, rows, &x, vector, err);
-    if (!rc && down) {
-        struct view between = { .rgb = middle, .row_bytes = (size_t)width * 3, .width = width, .height = rows };
-        if (middle)
-            vertical(rgb, width, height, &between, first, &y, vector);
+    for (int i = 0; i < count; i++)
+        if (w->across)
+            row_plain(to + (size_t)i * bytes, w->width, in[i], &w->x);
         else
-            vertical(rgb, width, height, &v, 0, &y, vector);
+            memcpy(to + (size_t)i * bytes, in[i], bytes);
+    return BT_OK;
+}
+
+static void down_row(struct work *w)
+{
+    const struct axis *a = &w->y;
+    size_t bytes = (size_t)w->width * 3, taps = (size_t)w->next * (size_t)a->stride, done = 0;
+    const uint8_t *in = w->window + (size_t)(a->lo[w->next] - w->top) * bytes;
+    uint8_t *out = w->out + (size_t)w->next * bytes;
+
+    if (w->vector)
+        done = column_avx2(out, bytes, in, bytes, a->high + taps, a->low + taps, a->count[w->next]);
+    column_plain(out, done, bytes, in, bytes, a->k + taps, a->count[w->next]);
+}
+
+/* The output rows for which all is in the window; then what no later one needs leaves it. */
+static void down_rows(struct work *w)
+{
+    const struct axis *a = &w->y;
+    size_t bytes = (size_t)w->width * 3;
+    int gone;
+
+    for (; w->next < w->height && a->lo[w->next] + a->count[w->next] <= w->top + w->held; w->next++)
+        down_row(w);
+    gone = w->next < w->height ? a->lo[w->next] - w->top : w->held;
+    gone = gone < w->held ? gone : w->held;
+    memmove(w->window, w->window + (size_t)gone * bytes, (size_t)(w->held - gone) * bytes);
+    w->top += gone;
+    w->held -= gone;
+}
+
+static int all_rows(struct work *w)
+{
+    size_t bytes = (size_t)w->width * 3;
+    int rc = BT_OK;
+
+    w->top = w->first;
+    for (int y = 0; y < w->rows && !rc; y += TOGETHER) {
+        int count = w->rows - y < TOGETHER ? w->rows - y : TOGETHER;
+
+        rc = across_rows(w, w->down ? w->window + (size_t)w->held * bytes : w->out + (size_t)y * bytes, w->first + y, count);
+        w->held += count;
+        if (!rc && w->down)
+            down_rows(w);
     }
-    free(middle);
-    axis_free(&x);
-    axis_free(&y);
+    return rc;
+}
+
+static int resize(uint8_t *rgb, int width, int height, const struct view *v, const float box[4], bool vector,
+                  struct bt_err *err)
+{
+    struct work w = { .v = v, .out = rgb, .width = width, .height = height, .vector = vector };
+    int rc = make_axes(&w, box, err);
+
+    if (!rc)
+        rc = take_memory(&w, err);
+    if (!rc)
+        rc = all_rows(&w);
+    free(w.memory);
+    axis_free(&w.x);
+    axis_free(&w.y);
     return rc;
 }
 
@@ -462,7 +496,7 @@ static int resize_crop(uint8_t *rgb, int width, int height, const struct bt_imag
         return bt_fail(err, BT_ERR_BUG, "crop of %d x %d at (%d, %d) in a picture of %d x %d", c->width,
                        c->height, c->left, c->top, image->width, image->height);
     return resize(rgb, width, height,
-                  (struct view){ .rgb = image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3,
+                  &(struct view){ .rgb = image->rgb + (size_t)c->top * row_bytes + (size_t)c->left * 3,
                                  .row_bytes = row_bytes, .width = c->width, .height = c->height },
                   (const float[4]){ 0, 0, (float)c->width, (float)c->height }, vector, err);
 }
@@ -490,23 +524,9 @@ int bt_image_resize_box(uint8_t *rgb, int width, int height, const struct bt_ima
           box[3] <= (float)image->height))
         return bt_fail(err, BT_ERR_BUG, "resize of a box that is not inside the picture");
     return resize(rgb, width, height,
-                  (struct view){ .rgb = image->rgb, .row_bytes = (size_t)image->width * 3, .width = image->width,
+                  &(struct view){ .rgb = image->rgb, .row_bytes = (size_t)image->width * 3, .width = image->width,
                                  .height = image->height },
                   box, have_avx2(), err);
-}
-
-/* Without a horizontal pass there is none that would take the rows as they come. */
-static int resize_all_rows(uint8_t *rgb, int to_width, int to_height, const struct view *v, struct bt_err *err)
-{
-    struct bt_image image = { .width = v->width, .height = v->height };
-    int rc;
-
-    image.rgb = bt_alloc((uint64_t)v->width * (uint64_t)v->height, 3, err);
-    rc = image.rgb ? v->read(v->context, image.rgb, (size_t)v->width * 3, v->height) : BT_ERR_MEMORY;
-    if (!rc)
-        rc = bt_image_resize(rgb, to_width, to_height, &image, NULL, err);
-    bt_image_free(&image);
-    return rc;
 }
 
 int bt_image_resize_rows(uint8_t *rgb, int to_width, int to_height, int width, int height, bt_row_reader *read, void *context,
@@ -517,7 +537,5 @@ int bt_image_resize_rows(uint8_t *rgb, int to_width, int to_height, int width, i
 
     if (rc)
         return rc;
-    if (to_width == width)
-        return resize_all_rows(rgb, to_width, to_height, &v, err);
-    return resize(rgb, to_width, to_height, v, (const float[4]){ 0, 0, (float)width, (float)height }, have_avx2(), err);
+    return resize(rgb, to_width, to_height, &v, (const float[4]){ 0, 0, (float)width, (float)height }, have_avx2(), err);
 }
