@@ -143,14 +143,10 @@ static bool others_at_work(struct bt_ingest *in)
     bool found = false;
 
     while (d && !found && (entry = readdir(d))) {
-        size_t size = strlen(entry->d_name);
-        struct bt_lock lock = { .fd = -1 };
-        struct bt_err ignored = { 0 };
+        char *path = strncmp(entry->d_name, "lock-", 5) == 0 ? bt_format("%s/%s", in->ingest, entry->d_name) : NULL;
 
-        if (strncmp(entry->d_name, "lock-", 5) != 0 || (size > 5 && strcmp(entry->d_name + size - 5, ".held") == 0))
-            continue;
-        found = take_lock(in, &lock, entry->d_name, false, &ignored) != BT_OK;
-        bt_lock_release(&lock);
+        found = path && bt_lock_is_held(path);
+        free(path);
     }
     if (d)
         closedir(d);

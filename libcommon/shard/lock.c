@@ -115,6 +115,19 @@ int bt_lock_take(struct bt_lock *lock, const char *path, const char *what, bool 
     return rc;
 }
 
+bool bt_lock_is_held(const char *path)
+{
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    char *held = bt_format("%s.held", path);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    bool is = !held || bt_path_exists(held) || (fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK);
+
+    if (fd >= 0)
+        close(fd);
+    free(held);
+    return is;
+}
+
 bool bt_lock_is_lost(const struct bt_lock *lock, const char *path)
 {
     return lock->held ? !bt_path_exists(lock->held) : !has_name(lock->fd, path);

@@ -16,6 +16,8 @@ struct bt_lock {
  * takes it from its holder, who is believed to be gone. */
 int bt_lock_take(struct bt_lock *lock, const char *path, const char *what, bool break_lock,
                  struct bt_err *err);
+/* Whether somebody holds the lock of that file; it is not taken for a moment either. */
+bool bt_lock_is_held(const char *path);
 /* Whether its file was removed, as by the last writer of a set, so that another could take it too. */
 bool bt_lock_is_lost(const struct bt_lock *lock, const char *path);
 /* The same as take for what is held for moments: waits until it is free. E_LOCKED when the user asks to stop, or when a file
