@@ -37,8 +37,11 @@ void bt_source_close(struct bt_source *source);
 /* A file in the making, "-" for stdout; compressed when the name ends in ".zst". */
 struct bt_sink;
 int bt_sink_open(struct bt_sink **sink, const char *path, bool force, struct bt_err *err);
+/* Many frames at a time: a call of the system for each would cost more than its bytes. */
 int bt_sink_write(struct bt_sink *sink, const void *data, size_t size, struct bt_err *err);
-/* Behind each bt frame: where a zstd frame may close; after an end record (`last`) it must. */
+/* Whether a reader has waited long enough to be given what there is, however little. */
+bool bt_sink_is_due(const struct bt_sink *sink);
+/* Between bt frames: where a zstd frame may close; after an end record (`last`) it must. */
 int bt_sink_mark(struct bt_sink *sink, bool last, struct bt_err *err);
 int bt_sink_finish(struct bt_sink *sink, struct bt_err *err);
 bool bt_sink_direct(const struct bt_sink *sink); /* someone may be reading already */

@@ -9,11 +9,12 @@
 #include "libcommon/stream/record_private.h"
 #include "libcommon/stream/walk.h"
 
-enum { HEAD_BYTES = 10 };
+enum { HEAD_BYTES = 10, COLLECTED_BYTES = 512 << 10 };
 
 struct bt_frames_out {
     struct bt_sink *sink;
-    struct bt_buf frame; /* head and body of the frame being written */
+    struct bt_buf frames; /* not yet given to the sink; the last may be in the making */
+    uint64_t begin;       /* of that one */
     struct bt_record *end;
     struct bt_xxh64_state *sum, *content;
     uint64_t n, bytes;
@@ -58,7 +59,7 @@ void bt_frames_out_close(struct bt_frames_out *f)
     if (!f)
         return;
     bt_sink_close(f->sink);
-    bt_buf_free(&f->frame);
+    bt_buf_free(&f->frames);
     bt_record_free(f->end);
     bt_xxh64_free(f->sum);
     bt_xxh64_free(f->content);
@@ -79,15 +80,20 @@ static int start(struct bt_frames_out *f, struct bt_err *err)
 {
     static const uint8_t empty[HEAD_BYTES];
 
-    f->frame.size = 0;
-    return bt_buf_add(&f->frame, empty, HEAD_BYTES, err);
+    f->begin = f->frames.size;
+    return bt_buf_add(&f->frames, empty, HEAD_BYTES, err);
+}
+
+static uint64_t body_size(const struct bt_frames_out *f)
+{
+    return f->frames.size - f->begin - HEAD_BYTES;
 }
 
 /* The body stands behind the room for its head. */
-static int send_frame(struct bt_frames_out *f, enum bt_frame_type type, struct bt_err *err)
+static int end_frame(struct bt_frames_out *f, enum bt_frame_type type, struct bt_err *err)
 {
-    uint8_t *head = (uint8_t *)f->frame.data;
-    uint64_t size = f->frame.size - HEAD_BYTES;
+    uint8_t *head = (uint8_t *)f->frames.data + f->begin;
+    uint64_t size = body_size(f);
 
     if (size > BT_MAX_RECORD)
         return bt_fail(err, BT_ERR_LIMIT,
@@ -98,9 +104,26 @@ static int send_frame(struct bt_frames_out *f, enum bt_frame_type type, struct b
     head[5] = (uint8_t)type;
     put_u32(head + 6, bt_crc32c(bt_crc32c(0, head + 1, 5), head + HEAD_BYTES, size));
     if (type != BT_FRAME_END)
-        bt_xxh64_add(f->sum, head, f->frame.size);
-    int rc = bt_sink_write(f->sink, head, f->frame.size, err);
-    return rc ? rc : bt_sink_mark(f->sink, type == BT_FRAME_END || type == BT_FRAME_ABORT, err);
+        bt_xxh64_add(f->sum, head, HEAD_BYTES + size);
+    return BT_OK;
+}
+
+/* Ends the frame, when `rc` says that its body is there, and passes it on with others before it. One that fails was never
+ * there. */
+static int send_frame(struct bt_frames_out *f, int rc, enum bt_frame_type type, struct bt_err *err)
+{
+    const bool last = type == BT_FRAME_END || type == BT_FRAME_ABORT;
+
+    rc = rc ? rc : end_frame(f, type, err);
+    if (rc) {
+        f->frames.size = f->begin;
+        return rc;
+    }
+    if (f->frames.size < COLLECTED_BYTES && !last && !bt_sink_is_due(f->sink))
+        return BT_OK;
+    rc = bt_sink_write(f->sink, f->frames.data, f->frames.size, err);
+    f->frames.size = 0;
+    return rc ? rc : bt_sink_mark(f->sink, last, err);
 }
 
 int bt_frames_out_begin(struct bt_frames_out *f, const struct bt_record *body, struct bt_err *err)
@@ -110,8 +133,8 @@ int bt_frames_out_begin(struct bt_frames_out *f, const struct bt_record *body, s
     f->inside = true;
     int rc = start(f, err);
     if (!rc)
-        rc = bt_record_encode(body, &f->frame, err);
-    return rc ? rc : send_frame(f, BT_FRAME_BEGIN, err);
+        rc = bt_record_encode(body, &f->frames, err);
+    return send_frame(f, rc, BT_FRAME_BEGIN, err);
 }
 
 int bt_frames_out_record(struct bt_frames_out *f, const struct bt_record *rec, struct bt_err *err)
@@ -119,12 +142,12 @@ int bt_frames_out_record(struct bt_frames_out *f, const struct bt_record *rec, s
     int rc = start(f, err);
 
     if (!rc)
-        rc = bt_record_encode_numbered(rec, f->n, &f->frame, err);
-    if (!rc)
-        rc = send_frame(f, BT_FRAME_RECORD, err);
+        rc = bt_record_encode_numbered(rec, f->n, &f->frames, err);
+    const uint64_t size = rc ? 0 : body_size(f);
+    rc = send_frame(f, rc, BT_FRAME_RECORD, err);
     if (!rc) {
         f->n++;
-        f->bytes += f->frame.size - HEAD_BYTES;
+        f->bytes += size;
     }
     return rc;
 }
@@ -149,9 +172,8 @@ int bt_frames_out_end(struct bt_frames_out *f, bool partial, uint64_t rejects, s
     if (!rc)
         rc = start(f, err);
     if (!rc)
-        rc = bt_record_encode(f->end, &f->frame, err);
-    if (!rc)
-        rc = send_frame(f, BT_FRAME_END, err);
+        rc = bt_record_encode(f->end, &f->frames, err);
+    rc = send_frame(f, rc, BT_FRAME_END, err);
     f->inside = false;
     return rc;
 }
@@ -174,9 +196,8 @@ void bt_frames_out_abort(struct bt_frames_out *f, const char *code, const char *
     if (!rc)
         rc = start(f, &err);
     if (!rc)
-        rc = bt_record_encode(f->end, &f->frame, &err);
-    if (!rc)
-        rc = send_frame(f, BT_FRAME_ABORT, &err);
+        rc = bt_record_encode(f->end, &f->frames, &err);
+    rc = send_frame(f, rc, BT_FRAME_ABORT, &err);
     if (!rc)
         bt_sink_finish(f->sink, &err); /* the pipe may be gone; there is no one left to tell */
     f->inside = false;

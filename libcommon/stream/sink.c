@@ -10,13 +10,13 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/stream/bytes.h"
 
-enum { OUTPUT_BYTES = 256 << 10, LARGE_BYTES = 64 << 10, FRAME_BYTES = 4 << 20, LEVEL = 3, WINDOW_LOG = 21 }; /* large: is not collected */
+enum { OUTPUT_BYTES = 256 << 10, FRAME_BYTES = 4 << 20, LEVEL = 3, WINDOW_LOG = 21 };
 
 struct bt_sink {
     struct bt_outfile file;
     bool opened;
     ZSTD_CCtx *zstd; /* NULL: plain */
-    uint8_t *out;
+    uint8_t *out;    /* [OUTPUT_BYTES] compressed */
     size_t used;
     uint64_t in_frame; /* bytes given to the open zstd frame */
     double written_s;
@@ -36,6 +36,9 @@ static int no_memory(struct bt_err *err)
 
 static int setup_zstd(struct bt_sink *s, struct bt_err *err)
 {
+    s->out = bt_alloc(OUTPUT_BYTES, 1, err);
+    if (!s->out)
+        return BT_ERR_MEMORY;
     s->zstd = ZSTD_createCCtx();
     if (!s->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_checksumFlag, 1)) ||
@@ -49,10 +52,6 @@ int bt_sink_open(struct bt_sink **sink, const char *path, bool force, struct bt_
     struct bt_sink *s = bt_alloc(1, sizeof *s, err);
     int rc = s ? BT_OK : BT_ERR_MEMORY;
 
-    if (!rc) {
-        s->out = bt_alloc(OUTPUT_BYTES, 1, err);
-        rc = s->out ? BT_OK : BT_ERR_MEMORY;
-    }
     if (!rc && ends_in(path, ".zst"))
         rc = setup_zstd(s, err);
     if (!rc) {
@@ -86,12 +85,17 @@ void bt_sink_close(struct bt_sink *s)
     free(s);
 }
 
+static int write_out(struct bt_sink *s, const void *data, size_t size, struct bt_err *err)
+{
+    s->written_s = bt_now_s();
+    return bt_outfile_write(&s->file, data, size, err);
+}
+
 static int flush(struct bt_sink *s, struct bt_err *err)
 {
-    int rc = s->used > 0 ? bt_outfile_write(&s->file, s->out, s->used, err) : BT_OK;
+    int rc = s->used > 0 ? write_out(s, s->out, s->used, err) : BT_OK;
 
     s->used = 0;
-    s->written_s = bt_now_s();
     return rc;
 }
 
@@ -120,35 +124,24 @@ static int compress(struct bt_sink *s, const void *data, size_t size, ZSTD_EndDi
 
 int bt_sink_write(struct bt_sink *s, const void *data, size_t size, struct bt_err *err)
 {
-    int rc = BT_OK;
+    if (!s->zstd)
+        return write_out(s, data, size, err);
+    s->in_frame += size;
+    return compress(s, data, size, ZSTD_e_continue, err);
+}
 
-    if (s->zstd) {
-        s->in_frame += size;
-        return compress(s, data, size, ZSTD_e_continue, err);
-    }
-    if (s->used + size > OUTPUT_BYTES || size >= LARGE_BYTES)
-        rc = flush(s, err);
-    if (!rc && s->used == 0 && size >= LARGE_BYTES)
-        return bt_outfile_write(&s->file, data, size, err);
-    if (!rc) {
-        memcpy(s->out + s->used, data, size);
-        s->used += size;
-    }
-    return rc;
+/* The bytes are the same either way; those of zstd come when a block of them is full. */
+bool bt_sink_is_due(const struct bt_sink *s)
+{
+    return s->file.direct && !s->zstd && bt_now_s() - s->written_s > 0.2;
 }
 
 int bt_sink_mark(struct bt_sink *s, bool last, struct bt_err *err)
 {
-    int rc = BT_OK;
-
-    if (s->zstd && s->in_frame > 0 && (last || s->in_frame >= FRAME_BYTES)) {
-        rc = compress(s, NULL, 0, ZSTD_e_end, err);
-        s->in_frame = 0;
-    }
-    /* A slow producer's reader sees its records soon; the bytes are the same either way. */
-    if (!rc && s->file.direct && !s->zstd && bt_now_s() - s->written_s > 0.2)
-        rc = flush(s, err);
-    return rc;
+    if (!s->zstd || s->in_frame == 0 || (!last && s->in_frame < FRAME_BYTES))
+        return BT_OK;
+    s->in_frame = 0;
+    return compress(s, NULL, 0, ZSTD_e_end, err);
 }
 
 int bt_sink_finish(struct bt_sink *s, struct bt_err *err)

@@ -42,6 +42,24 @@ static void test_crc32c_in_pieces(void)
     }
 }
 
+/* Lengths at which another way to compute begins, and some around them. */
+static void test_crc32c_large(void)
+{
+    enum { BYTES = 200000 };
+    uint8_t *bytes = malloc(BYTES);
+
+    for (uint32_t i = 0; i < BYTES; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    for (size_t block = 3584; block < BYTES; block += block / 2)
+        for (size_t size = block - 9; size < block + 260; size += 67) {
+            uint32_t crc = bt_crc32c_portable(7, bytes + 3, size);
+
+            CHECK_INT(bt_crc32c(7, bytes + 3, size), crc);
+            CHECK_INT(bt_crc32c(bt_crc32c(7, bytes + 3, block / 3), bytes + 3 + block / 3, size - block / 3), crc);
+        }
+    free(bytes);
+}
+
 static void test_xxh64(void)
 {
     struct bt_xxh64_state *s = bt_xxh64_new();
@@ -122,6 +140,7 @@ int main(void)
     scratch_begin();
     RUN(test_crc32c);
     RUN(test_crc32c_in_pieces);
+    RUN(test_crc32c_large);
     RUN(test_xxh64);
     RUN(test_sha256);
     RUN(test_sha256_file);

@@ -15,7 +15,7 @@
 #include "libcommon/base/mem.h"
 #include "libcommon/stream/stream.h"
 
-enum { ROUNDS = 9, HEAD_BYTES = 10, PIECE_BYTES = 256 << 10 };
+enum { ROUNDS = 9, HEAD_BYTES = 10, PIECE_BYTES = 256 << 10, WRITTEN_BYTES = 512 << 10 }; /* as ours */
 
 static char dir[] = "/tmp/bt-bench.XXXXXX", ours[64], theirs[64];
 static struct bt_err err;
@@ -189,7 +189,7 @@ static void write_theirs(struct batch *batch, int count, int repeats)
     msgpack_packer_init(&pk, &buffer, msgpack_sbuffer_write);
     for (int i = 0; i < count * repeats; i++) {
         msgpack_pack_object(&pk, batch[i % count].root);
-        if (buffer.size >= PIECE_BYTES || i + 1 == count * repeats) {
+        if (buffer.size >= WRITTEN_BYTES || i + 1 == count * repeats) {
             must(bt_outfile_write(&out, buffer.data, buffer.size, &err));
             msgpack_sbuffer_clear(&buffer);
         }
