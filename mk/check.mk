@@ -35,3 +35,4 @@ parity-%: all
 	@bash tests/parity/$*.sh $(abspath $(B))
 
 parity-images: $(B)/tests/parity/images
+parity-lower: $(B)/tests/parity/lower
