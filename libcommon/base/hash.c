@@ -14,6 +14,7 @@
 #include <openssl/sha.h>
 
 #include "libcommon/base/file.h"
+#include "libcommon/base/mem.h"
 
 /* ---------------------------------------------------------------- xxh64 */
 
@@ -102,6 +103,23 @@ void bt_sha256_value(struct bt_sha256_state *s, uint8_t digest[32])
 void bt_sha256_free(struct bt_sha256_state *s)
 {
     free(s);
+}
+
+int bt_xxh64_ends(int fd, uint64_t size, uint64_t *value, const char *path, struct bt_err *err)
+{
+    enum { END_BYTES = 64 << 10 };
+    uint64_t taken = size < 2 * END_BYTES ? size : 2 * END_BYTES, head = taken / 2;
+    uint8_t *ends = bt_alloc(taken, 1, err);
+    int rc = ends ? BT_OK : BT_ERR_MEMORY;
+
+    if (!rc &&
+        (pread(fd, ends, head, 0) != (ssize_t)head ||
+         pread(fd, ends + head, taken - head, (off_t)(size - (taken - head))) != (ssize_t)(taken - head)))
+        rc = bt_fail_errno(err, errno ? errno : EIO, 0, path, "it may be changing; run again when it is whole");
+    if (!rc)
+        *value = bt_xxh64(ends, taken);
+    free(ends);
+    return rc;
 }
 
 int bt_sha256_file(const char *path, uint8_t digest[32], uint64_t *bytes, struct bt_err *err)

@@ -24,6 +24,10 @@ uint64_t bt_xxh64_value(const struct bt_xxh64_state *s);
 void bt_xxh64_reset(struct bt_xxh64_state *s);
 void bt_xxh64_free(struct bt_xxh64_state *s);
 
+/* Of the first and the last 64 KiB of an open file of that size, enough to tell that an input is another; a file no longer
+ * than both counts whole. E_IO, E_MEMORY. */
+int bt_xxh64_ends(int fd, uint64_t size, uint64_t *value, const char *path, struct bt_err *err);
+
 void bt_sha256(const void *data, size_t size, uint8_t digest[32]);
 struct bt_sha256_state;
 struct bt_sha256_state *bt_sha256_new(void); /* NULL when out of memory */

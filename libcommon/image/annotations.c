@@ -575,10 +575,8 @@ static int folder_identity(const char *path, uint64_t *count, uint64_t *hash, st
 
 int bt_annotations_identity(const char *input, uint64_t *bytes, uint64_t *hash, struct bt_err *err)
 {
-    char *ends;
     off_t size;
-    ssize_t first, last;
-    int fd;
+    int fd, rc;
 
     *bytes = *hash = 0;
     if (strcmp(input, "-") == 0)
@@ -588,19 +586,9 @@ int bt_annotations_identity(const char *input, uint64_t *bytes, uint64_t *hash, 
     fd = open(input, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return bt_fail_errno(err, errno, 0, bt_quote_str(input), NULL);
-    ends = bt_alloc(2 * HEAD, 1, err);
-    if (!ends) {
-        close(fd);
-        return BT_ERR_MEMORY;
-    }
-    size = lseek(fd, 0, SEEK_END);
-    first = size < 0 ? 0 : pread(fd, ends, HEAD, 0);
-    last = size <= HEAD || first < 0 ? 0 : pread(fd, ends + first, HEAD, size - HEAD);
-    if (first >= 0 && last >= 0) {
-        *bytes = size < 0 ? 0 : (uint64_t)size;
-        *hash = bt_xxh64(ends, (size_t)(first + last));
-    }
-    free(ends);
+    size = lseek(fd, 0, SEEK_END); /* a pipe has none */
+    *bytes = size < 0 ? 0 : (uint64_t)size;
+    rc = size < 0 ? BT_OK : bt_xxh64_ends(fd, *bytes, hash, bt_quote_str(input), err);
     close(fd);
-    return first < 0 || last < 0 ? bt_fail(err, BT_ERR_IO, "%s: cannot be read", bt_quote_str(input)) : BT_OK;
+    return rc;
 }

@@ -18,7 +18,7 @@
 #include "libcommon/stream/rejects.h"
 #include "libcommon/stream/stream.h"
 
-enum { INPUTS_NAMED = 64, JUDGED_AFTER = 1000, PER_SHARD = 10000, EDGE_BYTES = 64 << 10 };
+enum { INPUTS_NAMED = 64, JUDGED_AFTER = 1000, PER_SHARD = 10000 };
 
 struct bt_writing bt_writing;
 
@@ -221,24 +221,6 @@ int bt_writer_input(struct bt_writer *w, const char *name, uint64_t bytes, uint6
     return bt_record_end(w->prov, err);
 }
 
-/* xxh64 over the first and the last 64 KiB; a file no longer than both counts whole. */
-static int fingerprint(int fd, uint64_t size, uint64_t *xxh64, const char *path, struct bt_err *err)
-{
-    uint64_t taken = size < 2 * EDGE_BYTES ? size : 2 * EDGE_BYTES, head = taken / 2;
-    uint8_t *edges = bt_alloc(taken, 1, err);
-    int rc = edges ? BT_OK : BT_ERR_MEMORY;
-
-    if (!rc &&
-        (pread(fd, edges, head, 0) != (ssize_t)head ||
-         pread(fd, edges + head, taken - head, (off_t)(size - (taken - head))) != (ssize_t)(taken - head)))
-        rc = bt_fail_errno(err, errno ? errno : EIO, 0, path,
-                           "it may be changing; run again when it is whole");
-    if (!rc)
-        *xxh64 = bt_xxh64(edges, taken);
-    free(edges);
-    return rc;
-}
-
 int bt_writer_input_file(struct bt_writer *w, const char *path, struct bt_err *err)
 {
     char *manifest = bt_path_is_set(path) ? bt_format("%s/bt-dataset.json", path) : NULL;
@@ -252,7 +234,7 @@ int bt_writer_input_file(struct bt_writer *w, const char *path, struct bt_err *e
         st.st_dev == out.st_dev && st.st_ino == out.st_ino)
         rc = bt_fail(err, BT_ERR_SAME_FILE, "%s: is the output too; name another output", bt_quote_str(path));
     if (!rc && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        rc = fingerprint(fd, (uint64_t)st.st_size, &xxh64, path, err);
+        rc = bt_xxh64_ends(fd, (uint64_t)st.st_size, &xxh64, path, err);
         if (!rc)
             rc = bt_writer_input(w, path, (uint64_t)st.st_size, xxh64, err);
     }
