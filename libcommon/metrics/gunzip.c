@@ -129,8 +129,8 @@ int bt_gunzip_open(struct bt_gunzip **gunzip, const struct bt_map *map, const ch
     g->place = place;
     pthread_mutex_init(&g->mutex, NULL);
     pthread_cond_init(&g->moved, NULL);
-    g->memory = bt_alloc(BLOCKS, BT_GUNZIP_ROOM + BLOCK_BYTES, err);
-    int rc = g->memory ? BT_OK : BT_ERR_MEMORY;
+    uint64_t capacity = 0;
+    int rc = bt_grow(&g->memory, &capacity, BLOCKS * (BT_GUNZIP_ROOM + BLOCK_BYTES), 1, err); /* not zeroed: that takes a while */
     for (int i = BLOCKS; !rc && i-- > 0;)
         g->spare[g->spare_count++] = g->memory + (size_t)i * (BT_GUNZIP_ROOM + BLOCK_BYTES);
     isal_inflate_init(&g->inflate);
