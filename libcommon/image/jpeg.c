@@ -239,22 +239,40 @@ static int begin(struct bt_jpeg *d, const struct rows *rows, struct bt_image_rej
     return jpeg_start_decompress(c) && (!d->choose || narrow(d)) ? BT_OK : cut(d, reject);
 }
 
-/* libjpeg suspends where the file ends before the last row of the part. */
+/* Rows where they belong. libjpeg suspends where the file ends before the last row of the part. */
+static int read_in_place(struct bt_jpeg *d, const struct rows *rows, struct bt_image_reject *reject)
+{
+    enum { AT_ONCE = 4 }; /* of each call it gives at most what it upsamples together */
+    JSAMPROW list[AT_ONCE];
+
+    for (int y = 0, got; y < rows->count; y += got) {
+        int wanted = rows->count - y < AT_ONCE ? rows->count - y : AT_ONCE;
+
+        for (int i = 0; i < wanted; i++)
+            list[i] = rows->rgb + (size_t)(y + i) * rows->row_bytes;
+        got = (int)jpeg_read_scanlines(&d->cinfo, list, (JDIMENSION)wanted);
+        if (got == 0)
+            return cut(d, reject);
+    }
+    return BT_OK;
+}
+
+/* The same by way of a row of its own. */
 static int read_rows(struct bt_jpeg *d, const struct rows *rows, struct bt_image_reject *reject)
 {
-    struct jpeg_decompress_struct *c = &d->cinfo;
     uint8_t *rgb = rows->rgb, *end = rgb + (size_t)rows->count * rows->row_bytes;
 
+    if (!d->row)
+        return read_in_place(d, rows, reject);
     while (rgb < end) {
-        bool inside = c->output_scanline >= (unsigned)d->part.top;
-        JSAMPROW row = d->row ? d->row : rgb;
+        bool inside = d->cinfo.output_scanline >= (unsigned)d->part.top;
 
-        if (jpeg_read_scanlines(c, &row, 1) != 1)
+        if (jpeg_read_scanlines(&d->cinfo, &d->row, 1) != 1)
             return cut(d, reject);
-        if (inside && d->row)
-            put_row(d, rgb, row);
-        if (inside)
+        if (inside) {
+            put_row(d, rgb, d->row);
             rgb += rows->row_bytes;
+        }
     }
     return BT_OK;
 }

@@ -258,23 +258,22 @@ __attribute__((target("avx2"))) static void to_columns(uint8_t *columns, const u
 /* And back, the first `count` rows. */
 __attribute__((target("avx2"))) static void to_rows(uint8_t *rows, size_t bytes, int count, const uint8_t *columns)
 {
-    for (size_t at = 0; at < bytes; at += TURNED, columns += TURNED * TOGETHER) {
+    for (size_t at = 0; at < bytes; at += TURNED, columns += TURNED * TOGETHER, rows += TURNED) {
         size_t size = bytes - at < TURNED ? bytes - at : TURNED;
-        uint8_t halves[TURNED][TOGETHER];
         __m256i v[TURNED];
 
         for (int i = 0; i < TURNED; i++)
             v[i] = _mm256_loadu_si256((const __m256i *)(const void *)(columns + i * TOGETHER));
         turn(v);
-        memcpy(halves, v, sizeof v);
-        for (int i = 0; i < count; i++) {
-            const uint8_t *row = halves[i % TURNED] + (i < TURNED ? 0 : TURNED);
-
-            if (size == TURNED)
-                memcpy(rows + (size_t)i * bytes + at, row, TURNED);
-            else
-                memcpy(rows + (size_t)i * bytes + at, row, size);
+        if (count == TOGETHER && size == TURNED) {
+            for (int i = 0; i < TURNED; i++) {
+                _mm_storeu_si128((__m128i *)(void *)(rows + (size_t)i * bytes), _mm256_castsi256_si128(v[i]));
+                _mm_storeu_si128((__m128i *)(void *)(rows + (size_t)(i + TURNED) * bytes), _mm256_extracti128_si256(v[i], 1));
+            }
+            continue;
         }
+        for (int i = 0; i < count; i++)
+            memcpy(rows + (size_t)i * bytes, (const uint8_t *)&v[i % TURNED] + (i < TURNED ? 0 : TURNED), size);
     }
 }
 
