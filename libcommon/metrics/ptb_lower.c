@@ -5,35 +5,6 @@
 
 #include "libcommon/text/unicode.h"
 
-/* Characters of Unicode 14.0, which Java 17 does not know: those of 16 bits, and those with a case. Later ones it does not know either. */
-static const struct range {
-    uint32_t first, last;
-} new_in_14[] = {
-    { 0x061D, 0x061D }, { 0x0870, 0x088E }, { 0x0890, 0x0891 }, { 0x0898, 0x089F }, { 0x08B5, 0x08B5 },
-    { 0x08C8, 0x08D2 }, { 0x0C3C, 0x0C3C }, { 0x0C5D, 0x0C5D }, { 0x0CDD, 0x0CDD }, { 0x170D, 0x170D },
-    { 0x1715, 0x1715 }, { 0x171F, 0x171F }, { 0x180F, 0x180F }, { 0x1AC1, 0x1ACE }, { 0x1B4C, 0x1B4C },
-    { 0x1B7D, 0x1B7E }, { 0x1DFA, 0x1DFA }, { 0x20C0, 0x20C0 }, { 0x2C2F, 0x2C2F }, { 0x2C5F, 0x2C5F },
-    { 0x2E53, 0x2E5D }, { 0x9FFD, 0x9FFF }, { 0xA7C0, 0xA7C1 }, { 0xA7D0, 0xA7D1 }, { 0xA7D3, 0xA7D3 },
-    { 0xA7D5, 0xA7D9 }, { 0xA7F2, 0xA7F4 }, { 0xFBC2, 0xFBC2 }, { 0xFD40, 0xFD4F }, { 0xFDCF, 0xFDCF },
-    { 0xFDFE, 0xFDFF }, { 0x10570, 0x1057A }, { 0x1057C, 0x1058A }, { 0x1058C, 0x10592 }, { 0x10594, 0x10595 },
-    { 0x10597, 0x105A1 }, { 0x105A3, 0x105B1 }, { 0x105B3, 0x105B9 }, { 0x105BB, 0x105BC }, { 0x10780, 0x10785 },
-    { 0x10787, 0x107B0 }, { 0x107B2, 0x107BA }, { 0x1DF00, 0x1DF1E },
-};
-
-static bool is_known(uint32_t c)
-{
-    size_t low = 0, high = sizeof new_in_14 / sizeof *new_in_14;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (new_in_14[middle].last < c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (low == sizeof new_in_14 / sizeof *new_in_14 || c < new_in_14[low].first) &&
-           bt_char_category14(c) != UTF8PROC_CATEGORY_CN;
-}
-
 /* What a character is to Java's word boundaries. */
 enum part { LETTER, NUMBER, MARK, FORMAT, SURROGATES, MID_WORD, MID_BOTH, MID_NUMBER, DANDA, OTHER };
 
@@ -48,7 +19,7 @@ static enum part part_of(uint32_t c)
 {
     if (c > 0xFFFF)
         return SURROGATES;
-    if (!is_known(c))
+    if (!bt_char_is_in_unicode13(c))
         return OTHER;
     if (c == '.' || c == '\'' || c == '"')
         return MID_BOTH;
@@ -135,7 +106,7 @@ static void settle_sigmas(char *token, size_t size)
             w.last = part;
         if (part == OTHER) /* a word of its own */
             continue;
-        if (is_known(c) && c < 0x1F130 && bt_char_is_cased(c)) { /* letters in squares are symbols to Java */
+        if (bt_char_is_in_unicode13(c) && c < 0x1F130 && bt_char_is_cased(c)) { /* letters in squares are symbols to Java */
             w.cased++;
             w.last_sigma = c == 0x03A3 ? memcpy(token + i, "\xcf\x83", 2) : NULL;
         }
@@ -161,7 +132,7 @@ int bt_ptb_lower(struct bt_buf *out, char *token, size_t size, struct bt_err *er
             continue;
         }
         i += (size_t)bt_utf8_next(token + i, size - i, &c);
-        int count = is_known(c) ? bt_char_lower(c, lower) : 0;
+        int count = bt_char_is_in_unicode13(c) ? bt_char_lower(c, lower) : 0;
         if (count == 0)
             out->size += (uint64_t)bt_utf8_put(out->data + out->size, c);
         for (int k = 0; k < count; k++)

@@ -37,6 +37,8 @@ uint64_t bt_utf8_replacements(const char *text, size_t size);
 /* General category by Unicode 15.0, and with later characters unassigned, by Unicode 14.0. */
 utf8proc_category_t bt_char_category(uint32_t c);
 utf8proc_category_t bt_char_category14(uint32_t c);
+/* Whether Unicode 13.0, which Java 17 has, knows the character; of those beyond U+FFFF, told only where they have a case. */
+bool bt_char_is_in_unicode13(uint32_t c);
 
 /* White_Space, the 25 characters; Python's str adds U+001C to U+001F. */
 bool bt_char_is_white(uint32_t c);
